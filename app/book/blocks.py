@@ -1,0 +1,100 @@
+"""The headings and blocks of a Markdown or MDX text, in order, with their offsets."""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from app.book import mdx
+from app.book.addresses import Anchors
+from app.book.markdown import heading_text, parser
+
+BlockKind = Literal["text", "code", "table", "skip"]
+
+_KINDS: dict[str, BlockKind] = {
+    "paragraph_open": "text",
+    "heading_open": "text",
+    "fence": "code",
+    "code_block": "code",
+    "table_open": "table",
+    "hr": "skip",
+    "raw_skip": "skip",
+    "raw_code": "code",
+    "raw_text": "text",
+}
+_LINE_END = re.compile(r"\r\n?|\n")
+_EXPLICIT_ID = re.compile(r"(?:\\?\{#(?P<id>[^\s{}]+)\}|\{/\*\s*#(?P<comment_id>[^\s*]+)\s*\*/\})\s*$")
+_DEFINITION = re.compile(r"[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*\[")
+_FOOTNOTE = re.compile(r"^[ \t>]*\[\^", re.MULTILINE)
+_MARKERS_ONLY = re.compile(r"(?:[\s>*+-]|\d+[.)])*")
+
+
+class Block(msgspec.Struct, frozen=True):
+    kind: BlockKind
+    """skip: not for readers, such as imports, comments, lines of tags, rules, link definitions."""
+    start: int
+    end: int
+
+
+class Heading(msgspec.Struct, frozen=True):
+    level: int
+    text: str
+    anchor: str
+    start: int
+    end: int
+
+
+def read_blocks(text: str, body: int, *, is_mdx: bool | None = None) -> list[Heading | Block]:
+    """Read the text from offset `body` on; is_mdx=None finds out whether it is MDX.
+
+    Headings in quotes and lists are text. Every character that isn't white space is in a heading or a block.
+    """
+    return list(_Reader(text, body, is_mdx=is_mdx).parts())
+
+
+class _Reader:
+    def __init__(self, text: str, body: int, *, is_mdx: bool | None) -> None:
+        self._text = text
+        src = _LINE_END.sub("\n", text[body:])
+        self._md = parser(is_mdx=mdx.is_mdx(src) if is_mdx is None else is_mdx)
+        self._env: dict[str, object] = {}
+        self._tokens = self._md.parse(src, self._env)
+        self._line_starts = [body, *(match.end() for match in _LINE_END.finditer(text, body)), len(text)]
+        self._anchors = Anchors()
+
+    def parts(self) -> Iterator[Heading | Block]:
+        line = 0
+        for token, following in zip(self._tokens, [*self._tokens[1:], None], strict=True):
+            if token.type not in _KINDS or token.map is None:
+                continue
+            first, end = token.map
+            yield from self._unread(line, first)
+            if token.type == "heading_open" and token.level == 0 and following:
+                yield self._heading(int(token.tag[1:]), following.content, *self._span(first, end))
+            else:
+                yield Block(_KINDS[token.type], *self._span(first, end))
+            line = end
+        yield from self._unread(line, len(self._line_starts) - 1)
+
+    def _heading(self, level: int, source: str, start: int, end: int) -> Heading | Block:
+        explicit = _EXPLICIT_ID.search(source)
+        text = heading_text(self._md, source[: explicit.start()] if explicit else source, self._env)
+        if not text:
+            return Block("skip", start, end)
+        anchor = explicit["id"] or explicit["comment_id"] if explicit else self._anchors.anchor(text)
+        return Heading(level, text, anchor, start, end)
+
+    def _unread(self, first: int, end: int) -> Iterator[Block]:
+        """Give the lines that made no token: link definitions, empty items, what is nested too deeply to be parsed."""
+        start, stop = self._span(first, end)
+        if start < stop:
+            lines = self._text[start:stop]
+            is_definition = _DEFINITION.match(lines) and not _FOOTNOTE.search(lines)
+            yield Block("skip" if is_definition or _MARKERS_ONLY.fullmatch(lines) else "text", start, stop)
+
+    def _span(self, first: int, end: int) -> tuple[int, int]:
+        """Offsets of the lines from `first` to before `end`, without the white space around them."""
+        start, stop = self._line_starts[first], self._line_starts[min(end, len(self._line_starts) - 1)]
+        lines = self._text[start:stop]
+        return stop - len(lines.lstrip()), start + len(lines.rstrip())

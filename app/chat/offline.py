@@ -1,0 +1,186 @@
+"""The offline model: a real SDK model without a key or a network. It calls the tools, then quotes the passages."""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from agents import Model, ModelResponse, TResponseInputItem, Usage
+from agents.items import TResponseStreamEvent
+from openai.types.responses import (
+    Response,
+    ResponseCompletedEvent,
+    ResponseCreatedEvent,
+    ResponseFunctionToolCall,
+    ResponseOutputItemAddedEvent,
+    ResponseOutputItemDoneEvent,
+    ResponseOutputMessage,
+    ResponseOutputText,
+    ResponseTextDeltaEvent,
+    ResponseUsage,
+)
+from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+
+from app.chat.extraction import Extractor
+from app.chat.prompts import NO_ANSWER
+from app.chat.questions import is_about_conversation
+from tools import lookup_history, search_book
+
+WORD = re.compile(r"\s*\S+\s*")
+EXCHANGE = re.compile(r"<exchange at=\"(?P<at>[^\"]*)\">\nQuestion: (?P<question>.*?)\nAnswer: ", re.DOTALL)
+CHARACTERS_PER_TOKEN = 4
+
+Output = ResponseFunctionToolCall | ResponseOutputMessage
+
+
+class OfflineModel(Model):
+    """Deterministic: the same input gives the same output, but for ids and times."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[TResponseInputItem],  # noqa: A002 - the interface's name
+        *_rest: Any,
+        **_options: Any,
+    ) -> ModelResponse:
+        output = self._respond(input)
+        read, written = _token_counts(system_instructions, input, output)
+        usage = Usage(requests=1, input_tokens=read, output_tokens=written, total_tokens=read + written)
+        return ModelResponse(output=[output], usage=usage, response_id=None)
+
+    async def stream_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[TResponseInputItem],  # noqa: A002
+        *_rest: Any,
+        **_options: Any,
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        output = self._respond(input)
+        for event in _events(output, _token_counts(system_instructions, input, output)):
+            yield event
+            await asyncio.sleep(0)  # a reader must get its turn between two words
+
+    def _respond(self, given: str | list[TResponseInputItem]) -> Output:
+        items: list[Any] = [{"role": "user", "content": given}] if isinstance(given, str) else given
+        question = next(_text(item) for item in reversed(items) if item.get("role") == "user")
+        result = items[-1].get("output") if items[-1].get("type") == "function_call_output" else None
+        about_conversation = is_about_conversation(question)
+        if result is None:
+            return _history_call() if about_conversation else _search_call(question, items)
+        if about_conversation:
+            return _message(_recalled(str(result)))
+        return _message(self._extractor.answer(question, str(result)) or NO_ANSWER)
+
+
+def _search_call(question: str, items: list[Any]) -> ResponseFunctionToolCall:
+    """A question of few words is searched together with the one before it."""
+    earlier = [_text(item) for item in items if item.get("role") == "user"][:-1]
+    query = f"{earlier[-1]} {question}" if earlier and _leans_on_earlier(question) else question
+    return _call(search_book.NAME, {"query": query, "section": None})
+
+
+def _history_call() -> ResponseFunctionToolCall:
+    return _call(lookup_history.NAME, {"query": None, "limit": None})
+
+
+def _leans_on_earlier(question: str) -> bool:
+    words = re.findall(r"\w+", question.lower())
+    return len(words) <= 3 or bool({"it", "its", "they", "them", "that", "this", "those", "these"} & set(words))  # noqa: PLR2004
+
+
+def _recalled(result: str) -> str:
+    asked = [match["question"] for match in EXCHANGE.finditer(result)]
+    if not asked:
+        return "You have not asked anything before in this conversation."
+    listed = "\n".join(f"- {question}" for question in asked)
+    return f"In this conversation you asked:\n{listed}"
+
+
+def _text(item: Any) -> str:
+    content = item.get("content", "")
+    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+
+
+def _call(name: str, arguments: dict[str, Any]) -> ResponseFunctionToolCall:
+    return ResponseFunctionToolCall(
+        type="function_call",
+        id=f"fc_{uuid.uuid4().hex}",
+        call_id=f"call_{uuid.uuid4().hex}",
+        name=name,
+        arguments=json.dumps(arguments),
+    )
+
+
+def _message(text: str) -> ResponseOutputMessage:
+    return ResponseOutputMessage(
+        id=f"msg_{uuid.uuid4().hex}",
+        type="message",
+        role="assistant",
+        status="completed",
+        content=[ResponseOutputText(type="output_text", text=text, annotations=[])],
+    )
+
+
+def _token_counts(instructions: str | None, given: object, output: Output) -> tuple[int, int]:
+    """Read and written, estimated from lengths: there is no tokenizer to ask."""
+    read = len(instructions or "") + len(str(given))
+    written = len(output.arguments) if isinstance(output, ResponseFunctionToolCall) else len(_only_text(output))
+    return read // CHARACTERS_PER_TOKEN, written // CHARACTERS_PER_TOKEN
+
+
+def _only_text(message: ResponseOutputMessage) -> str:
+    return "".join(part.text for part in message.content if isinstance(part, ResponseOutputText))
+
+
+def _events(output: Output, tokens: tuple[int, int]) -> Iterator[TResponseStreamEvent]:
+    response = Response(
+        id=f"resp_{uuid.uuid4().hex}",
+        created_at=time.time(),
+        model="offline",
+        object="response",
+        output=[],
+        tool_choice="auto",
+        tools=[],
+        parallel_tool_calls=False,
+    )
+    events: list[Any] = [
+        ResponseCreatedEvent(type="response.created", response=response, sequence_number=0),
+        ResponseOutputItemAddedEvent(type="response.output_item.added", item=output, output_index=0, sequence_number=1),
+    ]
+    if isinstance(output, ResponseOutputMessage):
+        events += [
+            ResponseTextDeltaEvent(
+                type="response.output_text.delta",
+                item_id=output.id,
+                output_index=0,
+                content_index=0,
+                delta=word,
+                logprobs=[],
+                sequence_number=number,
+            )
+            for number, word in enumerate(WORD.findall(_only_text(output)), 2)
+        ]
+    events.append(
+        ResponseOutputItemDoneEvent(
+            type="response.output_item.done", item=output, output_index=0, sequence_number=len(events)
+        )
+    )
+    done = response.model_copy(update={"output": [output], "status": "completed", "usage": _usage(*tokens)})
+    events.append(ResponseCompletedEvent(type="response.completed", response=done, sequence_number=len(events)))
+    yield from events
+
+
+def _usage(read: int, written: int) -> ResponseUsage:
+    return ResponseUsage(
+        input_tokens=read,
+        output_tokens=written,
+        total_tokens=read + written,
+        input_tokens_details=InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
+        output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
+    )

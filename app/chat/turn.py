@@ -1,0 +1,294 @@
+"""One turn: from a stored question to a stored answer, as events. Every endpoint reads the same ones."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import anyio
+import msgspec
+import structlog
+from agents import Agent, RunConfig, Runner, RunResultStreaming
+
+from app.book.retrieval import Passage, Retriever
+from app.book.vector_store import Filters
+from app.chat import models
+from app.chat.composition import Composition
+from app.chat.events import (
+    Answer,
+    AnswerDelta,
+    Event,
+    Problem,
+    PromptIdentity,
+    Refusal,
+    Terminal,
+    Timings,
+    ToolFinished,
+    ToolStarted,
+    TurnStarted,
+    Usage,
+    terminal,
+)
+from app.chat.memory import MOST_EXCHANGES, input_of
+from app.chat.prompts import Prompt
+from app.chat.questions import is_about_conversation
+from app.errors import BookAgentError, TurnTimeoutError, UnavailableError
+from app.history.conversations import AnswerRecord, Conversations, Exchange, StoredTurn
+from app.metrics import Metrics
+from app.settings import Settings
+from tools.context import TurnContext
+
+STOP_TIMEOUT_S = 5
+
+Emit = Callable[[Event], None]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnParts:
+    """What every turn of this process shares."""
+
+    settings: Settings
+    conversations: Conversations
+    retriever: Retriever
+    prompt: Prompt
+    agent: Agent[TurnContext]
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class BookOfTurn:
+    retriever: Retriever
+    limit: int
+    metrics: Metrics
+
+    async def search(self, query: str, section: str | None) -> Sequence[Passage]:
+        with self.metrics.search_seconds.time():
+            found = await self.retriever.search(query, limit=self.limit, filters=Filters(section=section))
+            if section and not found:
+                found = await self.retriever.search(query, limit=self.limit)
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOfTurn:
+    conversations: Conversations
+    owner: str
+    conversation_id: UUID
+
+    async def look_up(self, query: str | None, limit: int) -> Sequence[Exchange]:
+        if query:
+            return await self.conversations.find_exchanges(self.owner, self.conversation_id, query, limit)
+        return await self.conversations.recent_exchanges(self.owner, self.conversation_id, limit)
+
+
+async def open_turn(parts: TurnParts, owner: str, question: str, conversation_id: UUID | None) -> "Turn":
+    """Stores the question. Raises NotFoundError or DatabaseUnavailableError."""
+    stored = await parts.conversations.store_question(owner, conversation_id, question)
+    return Turn(parts, owner, question, stored)
+
+
+class Turn:
+    def __init__(self, parts: TurnParts, owner: str, question: str, stored: StoredTurn) -> None:
+        self._parts = parts
+        self._owner = owner
+        self._question = question
+        self.stored = stored
+        self._started = time.perf_counter()
+        self._index_version: str | None = None
+        self._usage = Usage()
+        self._context = TurnContext(
+            BookOfTurn(parts.retriever, parts.settings.search_limit, parts.metrics),
+            HistoryOfTurn(parts.conversations, owner, stored.conversation_id),
+        )
+        self._composition = Composition(self._context, about_conversation=is_about_conversation(question))
+        self._first_text_s: float | None = None
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The turn's events, once. Closing the generator cancels the turn, and what there is of it is kept."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        producer = asyncio.create_task(self._run(queue.put_nowait), name=f"turn {self.stored.turn_id}")
+        try:
+            while True:
+                event = await queue.get()
+                yield event
+                if isinstance(event, Answer):
+                    return
+        finally:
+            await _stopped(producer)
+
+    async def _run(self, emit: Emit) -> None:
+        """Emits exactly one terminal event, after the answer is stored."""
+        with self._parts.metrics.turns_running.track_inprogress():
+            emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
+            try:
+                async with asyncio.timeout(self._parts.settings.turn_timeout_s):
+                    await self._answer(self._timed(emit))
+                answer = self._finished()
+            except asyncio.CancelledError:
+                await self._store(self._result("cancelled"))
+                raise
+            except TimeoutError:
+                answer = self._failed(TurnTimeoutError())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the turn ends with an event that says so
+                answer = self._failed(_translated(error))
+            emit(await self._stored(answer))
+
+    async def _answer(self, emit: Emit) -> None:
+        conversations, settings = self._parts.conversations, self._parts.settings
+        exchanges = await conversations.recent_exchanges(self._owner, self.stored.conversation_id, MOST_EXCHANGES)
+        self._index_version = await self._parts.retriever.index_version()
+        run = Runner.run_streamed(
+            self._parts.agent,
+            [*input_of(exchanges, settings.history_tokens), {"role": "user", "content": self._question}],
+            context=self._context,
+            max_turns=settings.model_max_calls,
+            run_config=RunConfig(
+                workflow_name="book-agent",
+                trace_include_sensitive_data=False,
+                tool_not_found_behavior="return_error_to_model",
+            ),
+        )
+        try:
+            async for event in _read(run, self._context):
+                for out in self._composition.add(event) if isinstance(event, str) else [self._composition.note(event)]:
+                    emit(out)
+            for out in self._composition.finish():
+                emit(out)
+        finally:
+            run.cancel()
+            self._usage = _usage(run)
+
+    def _timed(self, emit: Emit) -> Emit:
+        def emit_timed(event: Event) -> None:
+            if isinstance(event, AnswerDelta) and self._first_text_s is None:
+                self._first_text_s = time.perf_counter() - self._started
+            emit(event)
+
+        return emit_timed
+
+    def _finished(self) -> Answer:
+        refusal = self._composition.refusal()
+        return self._result("refused" if refusal else "answered", refusal=refusal)
+
+    def _failed(self, error: BookAgentError) -> Answer:
+        return self._result("failed", error=problem_of(error))
+
+    def _result(self, status: Any, *, refusal: Refusal | None = None, error: Problem | None = None) -> Answer:
+        parts, composition = self._parts, self._composition
+        return Answer(
+            turn_id=self.stored.turn_id,
+            conversation_id=self.stored.conversation_id,
+            message_id=self.stored.message_id,
+            status=status,
+            answer=composition.text,
+            citations=composition.citations,
+            sources=composition.sources(),
+            refusal=refusal,
+            grounding=composition.grounding(),
+            usage=self._usage,
+            model=parts.settings.model,
+            prompt=PromptIdentity(parts.prompt.name, parts.prompt.version, parts.prompt.digest),
+            index_version=self._index_version,
+            processing_time_ms=_ms(time.perf_counter() - self._started),
+            timings=self._timings(),
+            error=error,
+        )
+
+    def _timings(self) -> Timings:
+        total_s = time.perf_counter() - self._started
+        search_s = sum(call.seconds for call in self._context.calls)
+        first = None if self._first_text_s is None else _ms(self._first_text_s)
+        return Timings(_ms(search_s), _ms(total_s - search_s), first, _ms(total_s))
+
+    async def _stored(self, answer: Answer) -> Terminal:
+        """An answer that could not be stored is a failed one."""
+        try:
+            await self._store(answer)
+        except BookAgentError as error:
+            answer = self._failed(error)
+            self._count(answer)
+        return terminal(answer)
+
+    async def _store(self, answer: Answer) -> None:
+        await self._parts.conversations.store_answer(self._owner, answer.message_id, record_of(answer))
+        self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        metrics = self._parts.metrics
+        reason = answer.refusal.reason if answer.refusal else ""
+        prompt = f"{answer.prompt.name}/{answer.prompt.version}@{answer.prompt.digest}"
+        metrics.turns.labels(answer.status, reason, prompt, answer.model).inc()
+        metrics.turn_seconds.labels(answer.status).observe(answer.processing_time_ms / 1000)
+        if self._first_text_s is not None:
+            metrics.first_text_seconds.observe(self._first_text_s)
+        metrics.tokens.labels("input", answer.model).inc(answer.usage.input_tokens)
+        metrics.tokens.labels("output", answer.model).inc(answer.usage.output_tokens)
+        metrics.dropped_citations.inc(answer.grounding.dropped_citations)
+
+
+async def _read(run: RunResultStreaming, context: TurnContext) -> AsyncIterator[str | ToolStarted | ToolFinished]:
+    """Text, and the tools' beginnings and ends."""
+    async for event in run.stream_events():
+        if event.type == "raw_response_event":
+            data = event.data
+            if data.type == "response.output_text.delta":
+                yield data.delta
+            elif data.type == "response.output_item.added" and data.item.type == "function_call":
+                yield ToolStarted(data.item.name)
+        elif event.type == "run_item_stream_event" and event.name == "tool_output" and context.calls:
+            call = context.calls[-1]
+            yield ToolFinished(call.name, call.found, _ms(call.seconds))
+
+
+def _usage(run: RunResultStreaming) -> Usage:
+    usage = run.context_wrapper.usage
+    return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
+
+
+def problem_of(error: BookAgentError) -> Problem:
+    title = "Service Unavailable" if isinstance(error, UnavailableError) else "Internal Server Error"
+    return Problem(title, error.status, error.detail, retry_after_s=error.retry_after_s)
+
+
+def record_of(answer: Answer) -> AnswerRecord:
+    as_json = msgspec.to_builtins
+    return AnswerRecord(
+        status=answer.status,
+        content=answer.answer,
+        model=answer.model,
+        prompt_name=answer.prompt.name,
+        prompt_version=answer.prompt.version,
+        prompt_digest=answer.prompt.digest,
+        index_version=answer.index_version,
+        input_tokens=answer.usage.input_tokens,
+        output_tokens=answer.usage.output_tokens,
+        model_calls=answer.usage.model_calls,
+        citations=as_json(answer.citations),
+        refusal=as_json(answer.refusal),
+        error=as_json(answer.error),
+        timings=as_json(answer.timings),
+    )
+
+
+def _translated(error: Exception) -> BookAgentError:
+    ours = models.translate(error)
+    if ours is not error:
+        log.warning("turn.failed", error=type(ours).__name__, cause=type(error).__name__)
+    if type(ours) is BookAgentError:
+        log.error("turn.broken", exc_info=error)
+    return ours
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    """The task gets to store what it has, also when this very task is being cancelled."""
+    task.cancel()
+    with anyio.move_on_after(STOP_TIMEOUT_S, shield=True), contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,65 @@
+"""How far an indexing run is: a bar on a terminal, a line every ten documents elsewhere."""
+
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.book.indexing import IndexReport, Skipped
+
+LINE_EVERY = 10
+
+
+class IndexProgress:
+    """Writes to standard error; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("Indexing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("documents, {task.fields[chunks]} chunks"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("index", total=None, chunks=0)
+        self._total = self._done = self._chunks = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, documents: int) -> None:
+        self._total = documents
+        self._bar.update(self._task, total=documents)
+
+    def advance(self, source: str, chunks: int) -> None:  # noqa: ARG002 - the port's signature
+        self._chunks += chunks
+        self._step()
+
+    def skip(self, skipped: Skipped) -> None:
+        self._console.print(f"skipped {skipped.source}: {skipped.reason}", style="yellow", markup=False)
+        self._step()
+
+    def _step(self) -> None:
+        self._done += 1
+        self._bar.update(self._task, completed=self._done, chunks=self._chunks)
+        if not self._console.is_terminal and (self._done % LINE_EVERY == 0 or self._done == self._total):
+            click.echo(f"indexed {self._done} of {self._total} documents, {self._chunks} chunks", err=True)
+
+
+def summary(report: IndexReport) -> str:
+    failed = f", {len(report.failed)} failed" if report.failed else ""
+    return (
+        f"{report.documents} documents, {report.chunks} chunks{failed}, "
+        f"{report.seconds:.1f} s, {report.chunks_per_second:.0f} chunks/s"
+    )

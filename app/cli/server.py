@@ -1,0 +1,89 @@
+"""Runs the application on a socket of its own until it is told to stop."""
+
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from litestar import Litestar
+from uvicorn.importer import import_from_string
+
+from app.book.embedding import Embedder
+from app.errors import ConfigurationError
+from app.resources import OpenStore, Resources, open_resources, open_server_store
+from app.settings import Settings
+
+COMPOSITION_ROOT = "app.main:create_app"
+BACKLOG = 2048
+
+
+class AnnouncingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Raises ConfigurationError. The protocol is named because asyncio leaves Nagle's algorithm on without it."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
+        ) from error
+    return listener
+
+
+async def serve_until_stopped(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    *,
+    open_store: OpenStore = open_server_store,
+    embedder: Embedder | None = None,
+) -> None:
+    """Opens everything before it accepts a request, and closes it after the last answer.
+
+    Raises ConfigurationError for what will not mend itself.
+    """
+    async with open_resources(settings, open_store=open_store, embedder=embedder) as resources:
+
+        @contextlib.asynccontextmanager
+        async def opened(_settings: Settings) -> AsyncIterator[Resources]:
+            yield resources
+
+        create_app: Callable[..., Litestar] = import_from_string(COMPOSITION_ROOT)
+        config = uvicorn.Config(
+            create_app(settings, open_resources=opened),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_grace_s,
+        )
+        with _signals_kept_for_the_server():
+            await AnnouncingServer(config, announce).serve(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _signals_kept_for_the_server() -> Iterator[None]:
+    """The server raises the signals it got once more when it is done: by then they must not end the process."""
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

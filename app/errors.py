@@ -1,0 +1,127 @@
+"""What can go wrong, as a tree: an HTTP status per class, and its docstring as the sentence a client reads.
+
+A library's exception is translated into one of these once, at the adapter that called the library.
+"""
+
+import inspect
+from typing import ClassVar
+
+
+class BookAgentError(Exception):
+    """Something went wrong inside book-agent."""
+
+    status: ClassVar[int] = 500
+    """The HTTP status of the answer."""
+    retry_after_s: int | None = None
+    """When asking again makes sense, in seconds; None where it doesn't."""
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
+        self.detail = detail or inspect.cleandoc(type(self).__doc__ or "")
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+
+class ConfigurationError(BookAgentError):
+    """The configuration is wrong."""
+
+
+class SettingsError(ConfigurationError):
+    """One or more settings are missing or wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class MissingExtraError(ConfigurationError):
+    """A package that this command needs is not installed."""
+
+
+class PromptError(ConfigurationError):
+    """A prompt file is missing, malformed, or uses an unknown variable."""
+
+
+class MigrationError(ConfigurationError):
+    """The database's migrations and the migration files disagree."""
+
+
+class IndexMismatchError(ConfigurationError):
+    """The index was made by another embedding model or with other vector settings."""
+
+
+class EmbeddedPostgresError(ConfigurationError):
+    """The embedded PostgreSQL could not be found, created or started."""
+
+
+class EmbeddingError(BookAgentError):
+    """The embedding model failed."""
+
+
+class DocumentError(BookAgentError):
+    """A source file cannot be read."""
+
+
+class RequestError(BookAgentError):
+    """The request cannot be served as it is."""
+
+    status = 400
+
+
+class InvalidRequestError(RequestError):
+    """The request has invalid fields."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{field}: {problem}" for field, problem in errors.items()))
+
+
+class NotFoundError(RequestError):
+    """There is no such thing here."""
+
+    status = 404
+
+
+class RateLimitedError(RequestError):
+    """Too many requests from this address."""
+
+    status = 429
+
+
+class UnavailableError(BookAgentError):
+    """Something this service depends on is not available; nothing is wrong with the question."""
+
+    status = 503
+    retry_after_s = 5
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database is not available."""
+
+
+class VectorStoreUnavailableError(UnavailableError):
+    """The book search is not available."""
+
+
+class VectorStoreUnauthorizedError(VectorStoreUnavailableError):
+    """Qdrant refused the API key: check QDRANT_API_KEY."""
+
+
+class CollectionMissingError(VectorStoreUnavailableError):
+    """The book is not indexed yet."""
+
+
+class ModelUnavailableError(UnavailableError):
+    """The model provider is not available."""
+
+
+class ModelUnauthorizedError(ModelUnavailableError):
+    """The model provider refused the API key."""
+
+
+class ModelBehaviourError(ModelUnavailableError):
+    """The model answered in a way that cannot be used."""
+
+
+class TurnTimeoutError(UnavailableError):
+    """The answer took too long."""

@@ -1,0 +1,209 @@
+"""Conversations in Postgres: questions, answers, and what made them. Every statement names the owner."""
+
+from datetime import datetime
+from typing import Any, Literal, LiteralString
+from uuid import UUID, uuid4
+
+import msgspec
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from app.errors import NotFoundError
+from app.history.database import Connection, Database
+
+TITLE_LENGTH = 80
+Status = Literal["complete", "running", "answered", "refused", "failed", "cancelled"]
+
+
+class StoredTurn(msgspec.Struct, frozen=True):
+    """A question that is in the database, with the place for its answer."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    """Of the answer."""
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A question and the answer it got."""
+
+    question: str
+    answer: str
+    asked_at: datetime
+
+
+class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of an answer; citations, refusal, error and timings as JSON."""
+
+    status: Status
+    content: str
+    model: str
+    prompt_name: str
+    prompt_version: str
+    prompt_digest: str
+    index_version: str | None
+    input_tokens: int
+    output_tokens: int
+    model_calls: int
+    citations: Any
+    refusal: Any
+    error: Any
+    timings: Any
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    id: UUID
+    turn_id: UUID
+    position: int
+    role: Literal["user", "assistant"]
+    status: Status
+    content: str
+    created_at: datetime
+    model: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    prompt_digest: str | None = None
+    index_version: str | None = None
+    citations: Any = None
+    refusal: Any = None
+    error: Any = None
+
+
+STORE_QUESTION = """
+insert into messages (id, conversation_id, owner, turn_id, role, status, content) values
+    (%(question_id)s, %(conversation)s, %(owner)s, %(turn)s, 'user', 'complete', %(text)s),
+    (%(answer_id)s, %(conversation)s, %(owner)s, %(turn)s, 'assistant', 'running', '')
+"""
+
+STORE_ANSWER = """
+update messages set
+    finished_at = now(), status = %(status)s, content = %(content)s, model = %(model)s, prompt_name = %(prompt_name)s,
+    prompt_version = %(prompt_version)s, prompt_digest = %(prompt_digest)s, index_version = %(index_version)s,
+    input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, model_calls = %(model_calls)s,
+    citations = %(citations)s, refusal = %(refusal)s, error = %(error)s, timings = %(timings)s
+where id = %(id)s and owner = %(owner)s
+"""
+
+RECENT_EXCHANGES = """
+select question.content as question, answer.content as answer, question.created_at as asked_at
+from messages answer
+join messages question
+    on question.turn_id = answer.turn_id and question.owner = answer.owner and question.role = 'user'
+where answer.owner = %(owner)s and answer.conversation_id = %(conversation)s
+    and answer.role = 'assistant' and answer.status = 'answered'
+order by answer.position desc limit %(limit)s
+"""
+
+FIND_EXCHANGES = """
+with wanted as (
+    select replace(plainto_tsquery('english', %(query)s)::text, '&', '|')::tsquery as words
+)
+select question.content as question, answer.content as answer, question.created_at as asked_at
+from wanted, messages answer
+join messages question
+    on question.turn_id = answer.turn_id and question.owner = answer.owner and question.role = 'user'
+where answer.owner = %(owner)s and answer.conversation_id = %(conversation)s
+    and answer.role = 'assistant' and answer.status = 'answered'
+    and (question.words || answer.words) @@ wanted.words
+order by ts_rank(question.words || answer.words, wanted.words) desc, answer.position desc limit %(limit)s
+"""
+
+MESSAGES = """
+select id, turn_id, position, role, status, content, created_at, model, prompt_name, prompt_version, prompt_digest,
+    index_version, citations, refusal, error
+from messages
+where conversation_id = %(conversation)s and owner = %(owner)s
+    and (%(before)s::bigint is null or position < %(before)s)
+order by position desc limit %(limit)s
+"""
+
+
+class Conversations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def store_question(self, owner: str, conversation_id: UUID | None, question: str) -> StoredTurn:
+        """Raises NotFoundError when the conversation is not the owner's."""
+        turn = StoredTurn(uuid4(), conversation_id or uuid4(), uuid4())
+        text = without_nul(question)
+        async with self._database.transaction() as connection:
+            if conversation_id is None:
+                await connection.execute(
+                    "insert into conversations (id, owner, title) values (%s, %s, %s)",
+                    [turn.conversation_id, owner, text[:TITLE_LENGTH]],
+                )
+            else:
+                await _touch(connection, owner, conversation_id)
+            await connection.execute(
+                STORE_QUESTION,
+                {
+                    "question_id": uuid4(),
+                    "answer_id": turn.message_id,
+                    "conversation": turn.conversation_id,
+                    "owner": owner,
+                    "turn": turn.turn_id,
+                    "text": text,
+                },
+            )
+        return turn
+
+    async def store_answer(self, owner: str, message_id: UUID, answer: AnswerRecord) -> None:
+        values = msgspec.structs.asdict(answer) | {
+            name: Jsonb(getattr(answer, name))
+            for name in ("citations", "refusal", "error", "timings")
+            if getattr(answer, name) is not None
+        }
+        async with self._database.connection() as connection:
+            await connection.execute(
+                STORE_ANSWER, values | {"content": without_nul(answer.content), "id": message_id, "owner": owner}
+            )
+
+    async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
+        """Answered ones, oldest first."""
+        return await self._exchanges(
+            RECENT_EXCHANGES, {"owner": owner, "conversation": conversation_id, "limit": limit}
+        )
+
+    async def find_exchanges(self, owner: str, conversation_id: UUID, query: str, limit: int) -> list[Exchange]:
+        """Answered ones whose question or answer has a word of the query, oldest first."""
+        return await self._exchanges(
+            FIND_EXCHANGES,
+            {"owner": owner, "conversation": conversation_id, "query": without_nul(query), "limit": limit},
+        )
+
+    async def messages(self, owner: str, conversation_id: UUID, *, limit: int, before: int | None) -> list[Message]:
+        """The newest ones before a position, oldest first. Raises NotFoundError."""
+        async with self._database.connection() as connection:
+            await _check_owner(connection, owner, conversation_id)
+            cursor = connection.cursor(row_factory=class_row(Message))
+            await cursor.execute(
+                MESSAGES, {"conversation": conversation_id, "owner": owner, "before": before, "limit": limit}
+            )
+            return (await cursor.fetchall())[::-1]
+
+    async def _exchanges(self, statement: LiteralString, values: dict[str, Any]) -> list[Exchange]:
+        async with self._database.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Exchange))
+            await cursor.execute(statement, values)
+            return sorted(await cursor.fetchall(), key=lambda exchange: exchange.asked_at)
+
+
+def without_nul(text: str) -> str:
+    """Postgres has no NUL in text."""
+    return text.replace("\x00", "")
+
+
+async def _touch(connection: Connection, owner: str, conversation_id: UUID) -> None:
+    cursor = await connection.execute(
+        "update conversations set updated_at = now() where id = %s and owner = %s", [conversation_id, owner]
+    )
+    if cursor.rowcount == 0:
+        raise NotFoundError("There is no such conversation.")
+
+
+async def _check_owner(connection: Connection, owner: str, conversation_id: UUID) -> None:
+    cursor = await connection.execute(
+        "select 1 from conversations where id = %s and owner = %s", [conversation_id, owner]
+    )
+    if await cursor.fetchone() is None:
+        raise NotFoundError("There is no such conversation.")

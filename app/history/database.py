@@ -1,0 +1,82 @@
+"""Connections to Postgres, through a pool; psycopg's errors become ours here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
+from app.history.migrations import pending_migrations
+from app.settings import Settings
+
+UNPREPARED: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+"""Statements are not prepared: a pooler such as Neon's may give the next one another session."""
+
+log = structlog.get_logger(__name__)
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+
+class Database:
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_s = settings.database_timeout_s
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            settings.database_url.reveal(),
+            connection_class=psycopg.AsyncConnection[DictRow],
+            min_size=1,
+            max_size=settings.database_pool_size,
+            open=False,
+            timeout=self._timeout_s,
+            max_idle=120,
+            max_lifetime=1800,
+            reconnect_timeout=10,
+            check=AsyncConnectionPool.check_connection,
+            kwargs=UNPREPARED | {"connect_timeout": max(1, round(self._timeout_s))},
+        )
+
+    async def open(self) -> None:
+        """Does not wait for the server: it may come later."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=2)
+
+    async def check_migrations(self) -> None:
+        """Raises MigrationError when some are pending; a database that is down is none of this check's business."""
+        try:
+            async with self.connection() as connection:
+                pending = await pending_migrations(connection)
+        except DatabaseUnavailableError as error:
+            log.warning("postgres.unavailable", cause=type(error.__cause__).__name__)
+            return
+        if pending:
+            raise MigrationError(f"the database lacks {', '.join(pending)}: run `book-agent migrate`")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._pool.connection() as connection:
+                yield connection
+        except (psycopg.Error, TimeoutError) as error:
+            raise translate(error) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """All of it, or nothing."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+def translate(error: Exception) -> BookAgentError:
+    """Our error for what psycopg raises."""
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+        return MigrationError("the database lacks a table or column: run `book-agent migrate`")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | TimeoutError):
+        return DatabaseUnavailableError()
+    return BookAgentError("The database refused a statement.")

@@ -1,0 +1,28 @@
+"""Searching the book, without a model."""
+
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
+
+from app.http.chat import PROBLEMS
+from app.http.limits import limit_requests
+from app.http.schemas import RetrieveRequest, RetrieveResponse
+from app.http.validation import check_body
+from app.resources import Resources
+
+
+@post(
+    "/api/v1/retrieve",
+    status_code=200,
+    guards=[limit_requests],
+    before_request=check_body,
+    summary="Find passages",
+    tags=["book"],
+    responses=PROBLEMS,
+)
+async def retrieve(
+    data: JSONBody[RetrieveRequest], resources: NamedDependency[SkipValidation[Resources]]
+) -> RetrieveResponse:
+    with resources.metrics.search_seconds.time():
+        passages = await resources.retriever.search(data.query, limit=data.limit, filters=data.filters)
+    return RetrieveResponse(data.query, passages, await resources.retriever.index_version())

@@ -1,0 +1,117 @@
+"""Asking: the same turn, as one JSON answer or as a stream."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar, cast
+
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody, SkipValidation
+from litestar.response import Stream
+
+from app.chat.events import Answer, Event, fold
+from app.chat.turn import open_turn
+from app.http import sse
+from app.http.limits import limit_requests
+from app.http.observation import CLIENT_CLOSED_REQUEST, Observation, observation_of
+from app.http.problems import of_turn
+from app.http.schemas import ChatRequest, ProblemDetails
+from app.http.validation import check_body
+from app.resources import Resources
+
+T = TypeVar("T")
+
+PROBLEMS = {
+    status: ResponseSpec(ProblemDetails, description=description, media_type="application/problem+json")
+    for status, description in {
+        400: "Invalid fields, each named",
+        404: "No such conversation",
+        413: "Too long a body",
+        429: "Too many requests; see Retry-After",
+        503: "Qdrant, Postgres or the model is not available; see Retry-After",
+    }.items()
+}
+
+
+@post(
+    "/api/v1/chat",
+    status_code=200,
+    guards=[limit_requests],
+    before_request=check_body,
+    summary="Ask a question",
+    tags=["chat"],
+    responses={200: ResponseSpec(Answer, description="The answer, or a refusal with its reason"), **PROBLEMS},
+)
+async def chat(
+    data: JSONBody[ChatRequest],
+    resources: NamedDependency[SkipValidation[Resources]],
+    owner: NamedDependency[str],
+    request: Request[Any, Any, Any],
+) -> Response[Any]:
+    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    answer = await unless_client_leaves(request, fold(turn.events()))
+    if answer is None:
+        return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
+    note(observation_of(request.scope), answer)
+    return of_turn(request, answer.error) if answer.error else Response(answer)
+
+
+@post(
+    "/api/v1/chat/stream",
+    status_code=200,
+    guards=[limit_requests],
+    before_request=check_body,
+    summary="Ask a question and get the answer as a stream of events",
+    tags=["chat"],
+    responses={
+        200: ResponseSpec(
+            cast("Any", Event), description="Server-sent events, each with one of these", media_type=sse.MEDIA_TYPE
+        ),
+        **PROBLEMS,
+    },
+)
+async def chat_stream(
+    data: JSONBody[ChatRequest],
+    resources: NamedDependency[SkipValidation[Resources]],
+    owner: NamedDependency[str],
+    request: Request[Any, Any, Any],
+) -> Stream:
+    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    observation = observation_of(request.scope)
+    return sse.stream(turn.events(), on_end=lambda answer: note(observation, answer))
+
+
+def note(observation: Observation, answer: Answer) -> None:
+    """Into the request's log line: never what was asked or answered."""
+    observation.fields |= {
+        "turn_id": str(answer.turn_id),
+        "turn_status": answer.status,
+        "reason": answer.refusal.reason if answer.refusal else None,
+        "input_tokens": answer.usage.input_tokens,
+        "output_tokens": answer.usage.output_tokens,
+        "model_calls": answer.usage.model_calls,
+        "search_ms": answer.timings.search_ms,
+        "model_ms": answer.timings.model_ms,
+        "citations": len(answer.citations),
+        "prompt": answer.prompt.digest,
+    }
+
+
+async def unless_client_leaves(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of the work, or None when the client was gone first; the work is cancelled then."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,71 @@
+"""Every error a client can get, as application/problem+json (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from app.chat.events import Problem
+from app.errors import BookAgentError, InvalidRequestError
+from app.http.observation import request_id_of
+from app.http.schemas import FieldError, ProblemDetails
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+def problem_response(
+    request: Request[Any, Any, Any],
+    status: int,
+    detail: str,
+    *,
+    retry_after_s: int | None = None,
+    errors: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response[ProblemDetails]:
+    problem = ProblemDetails(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        request_id=request_id_of(request.scope),
+        errors=[FieldError(field, message) for field, message in (errors or {}).items()],
+    )
+    retry = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=(headers or {}) | retry)
+
+
+def on_our_error(request: Request[Any, Any, Any], error: BookAgentError) -> Response[ProblemDetails]:
+    errors = error.errors if isinstance(error, InvalidRequestError) else None
+    detail = error.detail
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request.broken", exc_info=error)
+        detail = "Something went wrong here; it is in the log under this request id."
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("request.unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
+    return problem_response(request, error.status, detail, retry_after_s=error.retry_after_s, errors=errors)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
+    """The framework's own: routing, parameters, sizes."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = {str(entry.get("key", "")): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
+    detail = "; ".join(f"{field}: {message}" for field, message in errors.items()) or error.detail
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() != "content-type"}
+    return problem_response(request, error.status_code, detail, errors=errors, headers=headers)
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
+    log.error("request.broken", exc_info=error)
+    return problem_response(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong here; it is in the log under this request id.",
+    )
+
+
+def of_turn(request: Request[Any, Any, Any], problem: Problem) -> Response[ProblemDetails]:
+    """A turn that failed, asked for as JSON."""
+    return problem_response(request, problem.status, problem.detail, retry_after_s=problem.retry_after_s)

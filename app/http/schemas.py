@@ -1,0 +1,75 @@
+"""What clients send and get, beside the answer itself."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from app.book.retrieval import Passage
+from app.book.vector_store import NO_FILTERS, Filters
+from app.history.conversations import Message
+
+Question = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=4000, pattern=r"\S", description="The question, in words", examples=["What is ROS 2?"]
+    ),
+]
+
+
+class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
+    content: Question
+    conversation_id: Annotated[
+        UUID | None, Meta(description="An earlier answer's, to ask a follow-up; a new conversation without it")
+    ] = None
+
+
+class RetrieveRequest(msgspec.Struct, forbid_unknown_fields=True):
+    query: Question
+    limit: Annotated[int, Meta(ge=1, le=50, description="How many passages at the most")] = 6
+    filters: Filters = NO_FILTERS
+
+
+class RetrieveResponse(msgspec.Struct):
+    query: str
+    passages: list[Passage]
+    """Best first."""
+    index_version: str
+
+
+class MessagePage(msgspec.Struct):
+    conversation_id: UUID
+    messages: list[Message]
+    """Oldest first."""
+    before: int | None
+    """Give it as `before` to get the messages before these; null when there are none."""
+
+
+class DependencyHealth(msgspec.Struct):
+    status: Literal["ok", "down"]
+    latency_ms: float
+    detail: str
+
+
+class Health(msgspec.Struct):
+    status: Literal["ok", "degraded"]
+    version: str
+    dependencies: dict[str, DependencyHealth]
+
+
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """RFC 9457, as application/problem+json."""
+
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    type: str = "about:blank"
+    errors: list["FieldError"] = []
+
+
+class FieldError(msgspec.Struct):
+    field: str
+    message: str

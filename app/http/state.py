@@ -1,0 +1,23 @@
+"""What handlers are given."""
+
+from litestar.datastructures import State
+
+from app.http.health import ModelHealth
+from app.resources import Resources
+
+PUBLIC = "public"
+"""Whose everything is while nobody signs in."""
+
+
+def provide_resources(state: State) -> Resources:
+    resources: Resources = state.resources
+    return resources
+
+
+def provide_owner() -> str:
+    return PUBLIC
+
+
+def provide_model_health(state: State) -> ModelHealth:
+    model_health: ModelHealth = state.model_health
+    return model_health

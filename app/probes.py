@@ -1,0 +1,78 @@
+"""Asks each dependency how it is."""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import openai
+
+from app.book.embedding import Embedder
+from app.book.vector_store import VectorStore, check_identity
+from app.chat.models import translate
+from app.chat.prompts import PROMPTS, load_prompt, prompt_versions
+from app.errors import BookAgentError
+from app.history.database import Database
+from app.resources import PROMPT_NAME, identity_of
+from app.settings import Settings
+
+PROBE_TIMEOUT_S = 5.0
+
+
+class Probe(msgspec.Struct, frozen=True):
+    name: str
+    ok: bool
+    latency_ms: float
+    detail: str
+    """What was found, or what is wrong and what to do."""
+
+
+async def probe(name: str, ask: Callable[[], Awaitable[str]]) -> Probe:
+    """`ask` says what it found, or raises one of our errors."""
+    started = time.perf_counter()
+    try:
+        ok, detail = True, await ask()
+    except BookAgentError as error:
+        ok, detail = False, error.detail
+    return Probe(name, ok, round((time.perf_counter() - started) * 1000, 1), detail)
+
+
+async def ask_postgres(database: Database) -> str:
+    async with database.connection() as connection:
+        cursor = await connection.execute("select current_setting('server_version') as version")
+        row = await cursor.fetchone()
+    await database.check_migrations()
+    return f"PostgreSQL {row['version'] if row else '?'}, migrations applied"
+
+
+async def ask_vector_store(store: VectorStore, embedder: Embedder) -> str:
+    version = await store.version()
+    state = await store.state()
+    check_identity(state.identity, identity_of(embedder))
+    if state.chunks == 0:
+        return f"{version}; the index is empty: run `book-agent index`"
+    return (
+        f"{version}; {state.chunks} chunks, {state.identity.dimension} dimensions, {state.identity.distance}, "
+        f"index {state.version}"
+    )
+
+
+async def ask_embedder(embedder: Embedder) -> str:
+    vector = await embedder.embed_query("a question")
+    return f"{embedder.name}, {len(vector)} dimensions, {embedder.max_tokens} tokens"
+
+
+async def ask_prompts(folder: Path = PROMPTS) -> str:
+    versions = [load_prompt(PROMPT_NAME, version, folder) for version in prompt_versions(PROMPT_NAME, folder)]
+    return ", ".join(f"{prompt.name} {prompt.version} ({prompt.digest})" for prompt in versions) or "none"
+
+
+async def ask_model(settings: Settings, client: openai.AsyncOpenAI | None) -> str:
+    """Asks for the model's description: it costs no tokens."""
+    if client is None:
+        return "offline: quotes the book, needs no provider"
+    try:
+        await client.with_options(timeout=PROBE_TIMEOUT_S, max_retries=0).models.retrieve(settings.model)
+    except openai.OpenAIError as error:
+        raise translate(error) from error
+    return f"{settings.model_provider}, {settings.model}"

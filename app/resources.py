@@ -1,0 +1,97 @@
+"""Everything the service holds open, as one `async with`; closed in the reverse order."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import openai
+import structlog
+
+from app.book.bm25 import TermEncoder
+from app.book.embedding import Embedder, load_embedder
+from app.book.retrieval import Retriever
+from app.book.vector_store import IndexIdentity, VectorStore, check_identity
+from app.chat.models import configure_tracing, make_agent, make_model, open_client
+from app.chat.prompts import load_prompt
+from app.chat.turn import TurnParts
+from app.errors import (
+    CollectionMissingError,
+    ConfigurationError,
+    VectorStoreUnauthorizedError,
+    VectorStoreUnavailableError,
+)
+from app.history.conversations import Conversations
+from app.history.database import Database
+from app.metrics import Metrics
+from app.settings import Settings
+
+PROMPT_NAME = "book_agent"
+log = structlog.get_logger(__name__)
+
+OpenStore = Callable[[Settings], VectorStore]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    settings: Settings
+    metrics: Metrics
+    embedder: Embedder
+    store: VectorStore
+    retriever: Retriever
+    database: Database
+    conversations: Conversations
+    client: openai.AsyncOpenAI | None
+    """Of the model provider; None for the offline model."""
+    turn_parts: TurnParts
+
+
+def open_server_store(settings: Settings) -> VectorStore:
+    from app.book import qdrant_store  # noqa: PLC0415 - takes seconds to import
+
+    return qdrant_store.QdrantStore(qdrant_store.open_client(settings), settings)
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, *, open_store: OpenStore = open_server_store, embedder: Embedder | None = None
+) -> AsyncIterator[Resources]:
+    """Raises ConfigurationError for what will not mend itself; a dependency that is down may come later.
+
+    An embedder that is given is closed here too.
+    """
+    async with AsyncExitStack() as stack:
+        prompt = load_prompt(PROMPT_NAME, settings.prompt_version)
+        configure_tracing(settings)
+        embedder = embedder or load_embedder(settings.embedding_model, settings.embedding_threads)
+        stack.callback(embedder.close)
+        store = open_store(settings)
+        stack.push_async_callback(store.close)
+        await check_store(store, identity_of(embedder))
+        database = Database(settings)
+        await database.open()
+        stack.push_async_callback(database.close)
+        await database.check_migrations()
+        client = open_client(settings)
+        if client is not None:
+            stack.push_async_callback(client.close)
+        metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
+        retriever = Retriever(embedder, terms, store, settings.book_base_url)
+        agent = make_agent(prompt, settings, make_model(settings, client, terms))
+        parts = TurnParts(settings, conversations, retriever, prompt, agent, metrics)
+        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
+
+
+def identity_of(embedder: Embedder) -> IndexIdentity:
+    return IndexIdentity(embedder.fingerprint, embedder.dimension)
+
+
+async def check_store(store: VectorStore, ours: IndexIdentity) -> None:
+    """Raises ConfigurationError for a refused key or an index that is not ours to read."""
+    try:
+        check_identity((await store.state()).identity, ours)
+    except VectorStoreUnauthorizedError as error:
+        raise ConfigurationError(error.detail) from error
+    except CollectionMissingError:
+        log.warning("index.missing", hint="run `book-agent index`")
+    except VectorStoreUnavailableError as error:
+        log.warning("qdrant.unavailable", cause=type(error.__cause__).__name__)

@@ -1,0 +1,36 @@
+"""The tool that looks up what was said earlier in this conversation."""
+
+import time
+
+from agents import RunContextWrapper, function_tool
+
+from tools.context import PastExchange, ToolCall, TurnContext
+
+NAME = "lookup_history"
+NOTHING = "There are no earlier exchanges in this conversation."
+DEFAULT_LIMIT, MOST = 5, 20
+ANSWER_LENGTH = 1500
+
+
+@function_tool(name_override=NAME, failure_error_function=None)
+async def lookup_history(context: RunContextWrapper[TurnContext], query: str | None, limit: int | None) -> str:  # noqa: D417 - the model is not told of the context
+    """Look up earlier questions and answers of this conversation.
+
+    For questions about the conversation itself, such as "what did I ask before?". It says nothing about the book.
+
+    Args:
+        query: Words to look for, or null for the latest exchanges.
+        limit: How many exchanges at the most, up to 20, or null for 5.
+    """
+    turn = context.context
+    started = time.perf_counter()
+    exchanges = await turn.history.look_up(query, max(1, min(limit or DEFAULT_LIMIT, MOST)))
+    turn.calls.append(ToolCall(NAME, len(exchanges), time.perf_counter() - started))
+    return "\n".join(_rendered(exchange) for exchange in exchanges) or NOTHING
+
+
+def _rendered(exchange: PastExchange) -> str:
+    return (
+        f'<exchange at="{exchange.asked_at:%Y-%m-%d %H:%M}">\n'
+        f"Question: {exchange.question}\nAnswer: {exchange.answer[:ANSWER_LENGTH]}\n</exchange>"
+    )
