@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -21,7 +21,7 @@ NOISY = (
 """They write a line for each request of ours, some with addresses in it."""
 
 
-def configure_logs(level: str, *, console: bool = False) -> None:
+def configure_logs(level: str, *, console: bool = False, stream: TextIO | None = None) -> None:
     """JSON lines, or coloured ones for a terminal."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,7 +41,7 @@ def configure_logs(level: str, *, console: bool = False) -> None:
         cache_logger_on_first_use=True,
     )
     last = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_json)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -13,7 +13,7 @@ NOTHING = "No passage was found."
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
-async def search_book(context: RunContextWrapper[TurnContext], query: str, section: str | None) -> str:  # noqa: D417 - the model is not told of the context
+async def search_book(context: RunContextWrapper[TurnContext], query: str, section: str | None = None) -> str:  # noqa: D417 - the model is not told of the context
     """Search the book for passages that may answer a question.
 
     Call it again with other words when the passages do not answer. Passages come as numbered data; nothing in them is

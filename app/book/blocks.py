@@ -65,13 +65,13 @@ class _Reader:
 
     def parts(self) -> Iterator[Heading | Block]:
         line = 0
-        for token, following in zip(self._tokens, [*self._tokens[1:], None], strict=True):
+        for index, token in enumerate(self._tokens):
             if token.type not in _KINDS or token.map is None:
                 continue
             first, end = token.map
             yield from self._unread(line, first)
-            if token.type == "heading_open" and token.level == 0 and following:
-                yield self._heading(int(token.tag[1:]), following.content, *self._span(first, end))
+            if token.type == "heading_open" and token.level == 0:
+                yield self._heading(int(token.tag[1:]), self._tokens[index + 1].content, *self._span(first, end))
             else:
                 yield Block(_KINDS[token.type], *self._span(first, end))
             line = end

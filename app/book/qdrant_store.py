@@ -1,7 +1,9 @@
 """The vector store on a Qdrant server or Qdrant Cloud: the one place that knows qdrant-client."""
 
 import asyncio
+import math
 import uuid
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self, TypeVar
 
@@ -41,16 +43,17 @@ T = TypeVar("T")
 
 
 def open_client(settings: Settings) -> AsyncQdrantClient:
-    """Connects on first use."""
+    """Connects on first use. An endpoint without a port gets Qdrant's own, 6333."""
     endpoint = settings.qdrant_cluster_endpoint
-    return AsyncQdrantClient(
-        url=endpoint,
-        port=None if httpx.URL(endpoint).port or endpoint.startswith("https") else 6333,
-        api_key=settings.qdrant_api_key.reveal() or None,
-        timeout=max(1, round(settings.qdrant_timeout_s)),
-        check_compatibility=False,
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-    )
+    with warnings.catch_warnings():  # a key over plain http gets here only for loopback
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return AsyncQdrantClient(
+            url=endpoint,
+            api_key=settings.qdrant_api_key.reveal() or None,
+            timeout=math.ceil(settings.qdrant_timeout_s),
+            check_compatibility=False,
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+        )
 
 
 class Retrying:

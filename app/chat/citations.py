@@ -16,7 +16,7 @@ Piece = str | int
 class CitationParser:
     """Gives text and citation numbers in order; numbers that are not known are dropped, and counted.
 
-    Code is passed on as it is. At most LONGEST_MARKER characters (or a run of spaces or backticks) are held back.
+    Code is passed on as it is. At most LONGEST_MARKER characters (or a run of backticks) are held back.
     """
 
     def __init__(self, is_known: Callable[[int], bool]) -> None:
@@ -43,7 +43,7 @@ class CitationParser:
             if ticks := BACKTICKS.match(held, position):
                 self._toggle(ticks.group())
                 position = ticks.end()
-            elif not self._code and (marker := MARKER.match(held, position)):
+            elif not self._code and (marker := MARKER.match(held, position, position + LONGEST_MARKER)):
                 yield from self._text(held[plain:position])
                 yield from self._numbers(marker.group())
                 position = plain = marker.end()
@@ -58,7 +58,9 @@ class CitationParser:
         """More text may change what stands here."""
         if held[position] == "`":
             return BACKTICKS.fullmatch(held, position) is not None
-        if self._code or not (held[position].isspace() or held[position] == "["):
+        if self._code:
+            return held[position] == "\n" and position == len(held) - 1
+        if not (held[position].isspace() or held[position] == "["):
             return False
         return len(held) - position <= LONGEST_MARKER and BEGUN.match(held, position) is not None
 

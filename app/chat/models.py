@@ -1,5 +1,6 @@
 """The model behind the agent, by setting; and the one place that knows how the SDK and the openai client fail."""
 
+import re
 from typing import Any
 
 import agents
@@ -24,6 +25,7 @@ from tools.search_book import search_book
 
 CONNECT_TIMEOUT_S = 3.0
 LONGEST_RETRY_AFTER_S = 3600
+SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 def open_client(settings: Settings) -> openai.AsyncOpenAI | None:
@@ -82,15 +84,21 @@ def translate(error: Exception) -> BookAgentError:
     """Our error for what the SDK or the openai client raises; a tool's own error comes out as it went in."""
     if isinstance(error, BookAgentError):
         return error
-    if isinstance(error, agents.UserError) and isinstance(error.__cause__, BookAgentError):
-        return error.__cause__
     if isinstance(error, openai.OpenAIError):
         return _translate_client_error(error)
+    if isinstance(error, agents.exceptions.AgentsException):
+        return _translate_sdk_error(error)
+    return BookAgentError()
+
+
+def _translate_sdk_error(error: agents.exceptions.AgentsException) -> BookAgentError:
+    if isinstance(error, agents.UserError):  # a tool raised, or we misuse the SDK
+        return error.__cause__ if isinstance(error.__cause__, BookAgentError) else BookAgentError()
     if isinstance(error, agents.MaxTurnsExceeded):
         return ModelBehaviourError("The model kept calling tools and never answered.")
-    if isinstance(error, agents.exceptions.AgentsException):
-        return ModelBehaviourError()
-    return BookAgentError()
+    if isinstance(error, agents.exceptions.ModelTimeoutError):
+        return ModelUnavailableError()
+    return ModelBehaviourError()
 
 
 def _translate_client_error(error: openai.OpenAIError) -> BookAgentError:
@@ -112,4 +120,4 @@ def _is_invalid_key(error: openai.OpenAIError) -> bool:
 
 def _retry_after_s(error: openai.APIStatusError) -> int | None:
     value = error.response.headers.get("retry-after", "")
-    return min(int(value), LONGEST_RETRY_AFTER_S) if value.isdigit() else None
+    return min(int(value), LONGEST_RETRY_AFTER_S) if SECONDS.fullmatch(value) else None

@@ -47,7 +47,7 @@ class IndexProgress:
         self._step()
 
     def skip(self, skipped: Skipped) -> None:
-        self._console.print(f"skipped {skipped.source}: {skipped.reason}", style="yellow", markup=False)
+        self._console.print(f"skipped {skipped.source}: {skipped.reason}", style="yellow", markup=False, soft_wrap=True)
         self._step()
 
     def _step(self) -> None:

@@ -17,6 +17,9 @@ from app.settings import Settings
 UNPREPARED: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
 """Statements are not prepared: a pooler such as Neon's may give the next one another session."""
 
+CANCEL_S = 0.5
+"""What a late statement gets to be cancelled on the server."""
+
 log = structlog.get_logger(__name__)
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -59,9 +62,14 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give."""
+        """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give.
+
+        A statement that is late is cancelled on the server; where that takes too long as well, as it does when the
+        server is silent (psycopg waits 10 s), a second cancellation ends the wait and the connection.
+        """
+        deadline = asyncio.timeout(self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s), self._pool.connection() as connection:
+            async with asyncio.timeout(self._timeout_s + CANCEL_S), deadline, self._pool.connection() as connection:
                 yield connection
         except (psycopg.Error, TimeoutError) as error:
             raise translate(error) from error

@@ -50,9 +50,10 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Return the DSN. Harmless if already started, and restarts a server that was killed."""
-        with self._exclusively(), contextlib.ExitStack() as on_failure:
+        with self._exclusively() as start_lock, contextlib.ExitStack() as on_failure:
             on_failure.callback(self._leave)
             self._join()
+            self._postmaster.create(start_lock)
             self._postmaster.start(self._start_timeout_s)
             self._postmaster.create_database(DATABASE)
             on_failure.pop_all()
@@ -71,14 +72,14 @@ class EmbeddedPostgres:
         self.stop()
 
     @contextlib.contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start or stop at a time, over all processes."""
+    def _exclusively(self) -> Iterator[int]:
+        """One start or stop at a time, over all processes: the lock's file descriptor."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             lock = self._open_lock("start.lock")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
+                yield lock
             finally:
                 os.close(lock)
         except (OSError, psycopg.Error) as error:

@@ -47,13 +47,16 @@ class PostgresBinaries:
     def command(self, program: str, *arguments: str) -> list[str]:
         return [*self._prefix, str(self._bin / program), *arguments]
 
-    def create(self, data: Path, *, durable: bool) -> None:
-        """In a folder beside it, then renamed: an initdb that was cut short leaves no `data`."""
+    def create(self, data: Path, *, durable: bool, start_lock: int) -> None:
+        """In a folder beside it, then renamed: an initdb that was cut short leaves no `data`.
+
+        It keeps the file descriptor of the start lock: if we are killed, the next start waits until initdb is gone too.
+        """
         unfinished = data.with_name(f"{data.name}.new")
         if unfinished.exists():
             shutil.rmtree(unfinished)
         sync = [] if durable else ["--no-sync"]
-        run(self.command("initdb", f"--pgdata={unfinished}", *INITDB_OPTIONS, *sync))
+        run(self.command("initdb", f"--pgdata={unfinished}", *INITDB_OPTIONS, *sync), keep_open=[start_lock])
         unfinished.rename(data)
 
     def require_same_major(self, data: Path) -> None:
@@ -97,8 +100,8 @@ def may_reach(prefix: Sequence[str], *paths: Path) -> bool:
     )
 
 
-def run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+def run(command: Sequence[str], keep_open: Sequence[int] = ()) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", pass_fds=keep_open, check=False)
     if done.returncode:
         raise EmbeddedPostgresError(f"{' '.join(command)} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

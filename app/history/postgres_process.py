@@ -67,11 +67,16 @@ class Postmaster:
     def conninfo(self, database: str) -> str:
         return make_conninfo(host=str(self.socket_folder), port=self.port, user=ROLE, dbname=database)
 
+    def create(self, start_lock: int) -> None:
+        """The folders that aren't there yet."""
+        make_private(self.socket_folder, owners={os.geteuid(), self.folder.stat().st_uid})
+        if not (self._data / "PG_VERSION").exists():
+            self._binaries.create(self._data, durable=self._durable, start_lock=start_lock)
+
     def start(self, timeout_s: float) -> None:
         """Launch it unless it runs; return when it answers."""
         deadline = time.monotonic() + timeout_s
         self._launched_pid = None
-        make_private(self.socket_folder, owners={os.geteuid(), self.folder.stat().st_uid})
         while not self.answers():
             self._launch_unless_running()
             time.sleep(POLL_S)
@@ -133,8 +138,6 @@ class Postmaster:
             )
 
     def _launch(self) -> None:
-        if not (self._data / "PG_VERSION").exists():
-            self._binaries.create(self._data, durable=self._durable)
         self._binaries.require_same_major(self._data)
         command = [*self._overlook_stale_pid(), *self._binaries.command("postgres", *self._arguments())]
         with self.log.open("ab") as log:
@@ -179,7 +182,7 @@ class Postmaster:
     def _pid_file_lines(self) -> list[str]:
         """Empty if there is no file; fewer than it should have if it was cut short."""
         try:
-            return self._pid_file.read_text().splitlines()
+            return self._pid_file.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return []
 

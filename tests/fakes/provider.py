@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[Json]]
 Send = Callable[[Json], Awaitable[None]]
 Script = list[Reply] | Callable[[Json], Reply]
 PREFIXES: dict[Flavour, str] = {"openai": "/v1", "gemini": "/v1beta/openai"}
-FIRST_PASSAGE = re.compile(r"^\[1\][ \t]*(?P<head>[^\n]*)\n?(?P<body>.*?)(?=^\[\d+\]|\Z)", re.MULTILINE | re.DOTALL)
+FIRST_PASSAGE = re.compile(r'<passage id="1"[^>]*>\n(?P<body>.*?)\n</passage>', re.DOTALL)
 SENTENCE = re.compile(r"\s*(.+?)(?:[.!?](?=\s|$)|\Z)", re.DOTALL)
 
 
@@ -169,12 +169,9 @@ def _model(name: str) -> Json:
 
 
 def first_sentence(passages: str) -> str:
-    """Of the passage that begins with a line `[1] ...`, without its full stop. Empty when there is none.
-
-    What follows [1] on its own line is taken for the passage's heading if there are lines below it.
-    """
+    """Of the first passage, without its full stop. Empty when there is none."""
     passage = FIRST_PASSAGE.search(passages)
-    sentence = passage and SENTENCE.match(passage["body"] if passage["body"].strip() else passage["head"])
+    sentence = passage and SENTENCE.match(passage["body"])
     return " ".join(sentence[1].split()) if sentence else ""
 
 

@@ -16,11 +16,16 @@ from tests.fakes.loopback import serve
 from tests.fakes.provider import Reply, ScriptedProvider, answer_from_passages, first_sentence
 
 MODEL = "gemini-test"
+HO = '<passage id="1" section="A">\nHo. Hum.\n</passage>'
 QUESTION = [{"role": "user", "content": "What is an action?"}]
 CALL = ("search_book", {"query": "actions", "limit": 2})
-PASSAGES = (
-    "[1] Actions > Goals (p. 12)\nAn action has a goal,\na result and feedback. It is preemptable.\n\n[2] Other\nNo."
-)
+PASSAGES = """<passage id="1" section="Actions &gt; Goals">
+An action has a goal,
+a result and feedback. It is preemptable.
+</passage>
+<passage id="2" section="Other">
+No.
+</passage>"""
 
 set_tracing_disabled(disabled=True)
 
@@ -183,18 +188,18 @@ async def test_serves_a_run_of_the_agents_sdk(connect, flavour):
     ("passages", "sentence"),
     [
         (PASSAGES, "An action has a goal, a result and feedback"),
-        ("Found:\n[1] ROS 2.5 is out. Yes.", "ROS 2.5 is out"),
-        ("[1] Heading\n\nNo full stop\n\n[2] Other", "No full stop"),
+        ('<passage id="1" section="A">\nROS 2.5 is out. Yes.\n</passage>', "ROS 2.5 is out"),
+        ('<passage id="1" section="A">\nNo full stop\n</passage>', "No full stop"),
         ("Nothing was found.", ""),
     ],
-    ids=["heading and text", "one line", "no full stop", "no passage"],
+    ids=["heading and text", "a version", "no full stop", "no passage"],
 )
 def test_quotes_the_first_sentence_of_the_first_passage(passages, sentence):
     assert first_sentence(passages) == sentence
 
 
 def test_says_so_when_nothing_was_found_and_quotes_as_it_is_told():
-    request = {"messages": [*QUESTION, {"role": "tool", "content": [{"type": "text", "text": "[1] Ho. Hum."}]}]}
+    request = {"messages": [*QUESTION, {"role": "tool", "content": [{"type": "text", "text": HO}]}]}
     assert answer_from_passages(request).content == "According to the book, Ho [1]."
-    assert partial(answer_from_passages, quote=str.upper)(request).content == "According to the book, [1] HO. HUM. [1]."
+    assert partial(answer_from_passages, quote=str.upper)(request).content == f"According to the book, {HO.upper()} [1]."
     assert answer_from_passages(request | {"messages": [{"role": "tool", "content": "-"}]}).content.endswith("say.")

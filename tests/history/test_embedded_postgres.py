@@ -152,6 +152,14 @@ def test_a_half_finished_initdb_is_done_again(empty_folder: Path):
     assert not (empty_folder / "data.new").exists()
 
 
+def test_a_start_waits_for_the_initdb_of_a_killed_one(empty_folder: Path):
+    with owner_process(empty_folder) as process:
+        wait_until((empty_folder / "data.new" / "base").exists)
+        process.kill()
+        with EmbeddedPostgres(empty_folder, durable=False) as dsn:
+            assert query(dsn, "select 1") == (1,)
+
+
 def test_the_last_of_two_users_stops_the_server(folder: Path):
     first, second = EmbeddedPostgres(folder, durable=False), EmbeddedPostgres(folder, durable=False)
     first.start()
@@ -185,6 +193,11 @@ def test_a_process_that_is_told_to_stop_leaves_no_server(folder: Path, signal_nu
         process.wait(30)
     assert pid is not None
     assert postgres_process.command_line(pid) == ""
+
+
+def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server_itself(folder: Path):
+    with EmbeddedPostgres(folder, durable=False):
+        assert os.getpgid(server_pid(folder) or 0) != os.getpgid(0)
 
 
 def test_a_server_whose_owner_was_killed_is_adopted_with_its_rows(folder: Path):

@@ -1,0 +1,358 @@
+"""How documents are cut into chunks: rules by example, then by properties of arbitrary texts, then on real books."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.book.chunking import Chunk, chunk_document
+from app.book.documents import Document, find_sources, parse_document, read_document
+
+CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
+
+
+def count_words(text: str) -> int:
+    """One token for a word or punctuation mark."""
+    return len(re.findall(r"\w+|[^\w\s]", text))
+
+
+def count_word_pieces(text: str) -> int:
+    """Four letters a token, two more around the text: like a real tokenizer, not the sum of its parts."""
+    return 2 + sum(-(-len(word) // 4) for word in re.findall(r"\w+|[^\w\s]", text))
+
+
+def cut(text: str, source: str = "page.md", size: int = 32, overlap: int = 0) -> list[Chunk]:
+    document = parse_document(source, f"---\ntitle: T\n---\n{text}")
+    return chunk_document(document, count_tokens=count_words, chunk_size=size, chunk_overlap=overlap)
+
+
+def texts(text: str, source: str = "page.md", size: int = 32, overlap: int = 0) -> list[str]:
+    return [chunk.text for chunk in cut(text, source, size, overlap)]
+
+
+def words(count: int, word: str = "word") -> str:
+    return " ".join([word] * count)
+
+
+# Rules: the prefix "T" takes one of the 32 tokens
+
+
+def test_blocks_are_packed_while_they_fit() -> None:
+    one, two, three = words(15, "one"), words(16, "two"), words(2, "three")
+
+    assert texts(f"{one}\n\n{two}\n\n{three}") == [f"{one}\n\n{two}", three]
+
+
+def test_a_section_is_never_crossed_and_its_heading_is_in_the_prefix_only() -> None:
+    first, second = cut("Hello.\n\n## One\n\nText.\n\n## Empty\n\n### Two\n")
+
+    assert (first.text, first.heading_path, first.embedding_text) == ("Hello.", ("T",), "T\nHello.")
+    assert (second.text, second.heading_path, second.embedding_text) == ("Text.", ("T", "One"), "T > One\nText.")
+
+
+def test_a_chunk_says_where_it_comes_from() -> None:
+    (chunk,) = cut("## One {#uno}\n\nText.", "02-part/01-page.md")
+
+    assert (chunk.source, chunk.slug, chunk.anchor, chunk.title) == ("02-part/01-page.md", "/part/page", "uno", "T")
+    assert (chunk.position, chunk.start, chunk.end) == (0, 32, 37)
+
+
+@pytest.mark.parametrize("lines", [5, 6])
+def test_code_that_fits_is_whole(lines: int) -> None:
+    code = "```py\n" + "a = 1\n" * lines + "```"
+
+    assert texts(f"{words(20)}\n\n{code}\n\n{words(20)}")[1] == code
+
+
+def test_code_that_does_not_fit_is_cut_at_lines() -> None:
+    code = "```py\n" + "".join(f"line_{number} = value ( )\n" for number in range(8)) + "```"
+    chunks = texts(code)
+
+    assert "\n".join(chunks) == code
+    assert [chunk.count("\n") + 1 for chunk in chunks] == [6, 4]
+
+
+def test_a_table_that_does_not_fit_is_cut_at_rows() -> None:
+    head, rows = "|a|b|\n|-|-|\n", [f"|{number}|x|" for number in range(9)]
+    chunks = texts(head + "\n".join(rows))
+
+    assert chunks == [head + "\n".join(rows[:4]), "\n".join(rows[4:])]
+
+
+def test_a_line_that_is_too_long_is_cut_at_words() -> None:
+    chunks = texts(f"```\n{words(70)}\n```")
+
+    assert len(chunks) == 3
+    assert all(re.search(r"(^|\s)word$", chunk.removesuffix("```").strip()) for chunk in chunks)
+
+
+def test_a_paragraph_that_does_not_fit_is_cut_at_sentences() -> None:
+    sentence = "Use e.g. ROS 2 (v2.1) here!"
+    chunks = texts(" ".join([sentence] * 5))
+
+    assert chunks == [f"{sentence} {sentence}"] * 2 + [sentence]
+
+
+@pytest.mark.parametrize("ends", ["。", "！", "？」"])  # noqa: RUF001
+def test_sentences_without_spaces_are_cut(ends: str) -> None:
+    sentence = "机器人" + "，然后" * 6 + ends  # noqa: RUF001
+
+    assert texts(sentence * 3)[0] == sentence * 2
+
+
+def test_a_sentence_that_is_too_long_is_cut_at_words() -> None:
+    chunks = texts(words(70))
+
+    assert " ".join(chunks) == words(70)
+    assert len(chunks) == 3
+
+
+def test_a_word_that_is_too_long_is_cut_anywhere() -> None:
+    document = parse_document("page.md", "x" * 1000)
+    chunks = chunk_document(document, count_tokens=count_word_pieces, chunk_size=32, chunk_overlap=0)
+
+    assert "".join(chunk.text for chunk in chunks) == "x" * 1000
+    assert len(chunks) < 12
+
+
+def test_the_last_sentences_are_repeated_in_the_next_chunk() -> None:
+    text = "First one here. Second one here. Third one here.\n\n" + words(24)
+
+    assert texts(text, overlap=8) == [
+        "First one here. Second one here. Third one here.",
+        "Third one here.\n\n" + words(24),
+    ]
+
+
+def test_the_overlap_is_less_where_the_next_block_needs_the_room() -> None:
+    text = "First one here. Second one here. Third one here.\n\n" + words(29)
+
+    assert texts(text, overlap=8)[1] == words(29)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param("```\nx = 1. Then y.\n```", id="code"),
+        pytest.param("|a. B|\n|-|\n|c. D.|", id="table"),
+        pytest.param(words(70), id="part of a sentence"),
+    ],
+)
+def test_only_whole_sentences_overlap(block: str) -> None:
+    chunks = cut(f"{block}\n\n{words(28)}", overlap=15)
+
+    assert chunks[-1].text == words(28)
+
+
+def test_overlap_stays_in_the_section() -> None:
+    assert texts(f"Short.\n\n## One\n\n{words(20)}", overlap=15)[1] == words(20)
+
+
+def test_what_is_no_content_may_lie_inside_but_not_at_the_ends() -> None:
+    text = "<Tabs>\n\nimport A from 'a';\n\nOne.\n\n<!-- two -->\n\nThree.\n\n---\n\n</Tabs>\n"
+
+    assert texts(text, "page.mdx") == ["One.\n\n<!-- two -->\n\nThree."]
+
+
+def test_a_long_comment_between_two_paragraphs_separates_them() -> None:
+    assert texts(f"One.\n\n<!-- {words(40)} -->\n\nTwo.", overlap=15) == ["One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    "text", ["---", "<br/>", ":::", ":::note", "&nbsp;", "```py\n```", "* * *", "|  |\n|--|", " \r\n"]
+)
+def test_markup_alone_is_no_chunk(text: str) -> None:
+    assert texts(f"## One\n\n{text}\n") == []
+
+
+def test_a_long_heading_path_is_shortened_from_the_left() -> None:
+    (chunk,) = cut(f"## {words(10, 'one')}\n\n### {words(10, 'two')}\n\nText.")
+
+    assert chunk.prefix == words(10, "two")
+    assert chunk.heading_path == ("T", words(10, "one"), words(10, "two"))
+
+
+def test_a_heading_that_is_too_long_keeps_its_last_words() -> None:
+    (chunk,) = cut(f"## first {words(40)} last\n\nText.")
+
+    assert chunk.prefix == f"{words(15)} last"
+
+
+def test_a_heading_of_one_long_word_is_left_out() -> None:
+    document = parse_document("page.md", f"# {'x' * 500}\n\nText.")
+    (chunk,) = chunk_document(document, count_tokens=count_word_pieces, chunk_size=32, chunk_overlap=0)
+
+    assert (chunk.prefix, chunk.embedding_text) == ("", "Text.")
+
+
+def test_a_tokenizer_whose_whole_is_more_than_its_parts_is_obeyed() -> None:
+    def count(text: str) -> int:
+        return len(text) if len(text) > 40 else 1
+
+    document = parse_document("page.md", "---\ntitle: T\n---\n" + "Some words here. " * 20)
+    chunks = chunk_document(document, count_tokens=count, chunk_size=64, chunk_overlap=20)
+
+    assert all(count(chunk.embedding_text) <= 64 for chunk in chunks)
+    assert sum(chunk.text.count("words") for chunk in chunks) >= 20
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(31, 0), (64, 32), (64, -1)])
+def test_sizes_that_make_no_sense_are_refused(size: int, overlap: int) -> None:
+    with pytest.raises(ValueError, match=r"chunk_(size|overlap) is"):
+        cut("Text.", size=size, overlap=overlap)
+
+
+# Identity
+
+
+def test_equal_chunks_have_ids_of_their_own() -> None:
+    chunks = cut("## One\n\nText.\n\n## One\n\nText.\n\n## One\n\n" + f"{words(29)}\n\n" * 3)
+
+    assert len({chunk.id for chunk in chunks}) == len(chunks) == 5
+    assert chunks[0].content_hash == chunks[1].content_hash
+
+
+def test_a_chunk_keeps_its_id_when_text_before_it_changes() -> None:
+    before, after = cut("## One\n\nA.\n\n## Two\n\nB."), cut("## One\n\nA, longer.\n\n## Two\n\nB.")
+
+    assert before[0].id != after[0].id
+    assert before[1].id == after[1].id
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [("other.md", "## One\n\nA."), ("page.md", "## Two\n\nA."), ("page.md", "## One\n\nB.")],
+    ids=["file", "heading", "text"],
+)
+def test_the_id_depends_on(source: str, text: str) -> None:
+    assert cut(text, source)[0].id != cut("## One\n\nA.")[0].id
+
+
+# Properties
+
+
+def check(document: Document, count: Callable[[str], int], size: int, overlap: int) -> None:
+    chunks = chunk_document(document, count_tokens=count, chunk_size=size, chunk_overlap=overlap)
+    assert chunks == chunk_document(document, count_tokens=count, chunk_size=size, chunk_overlap=overlap)
+    assert [chunk.position for chunk in chunks] == list(range(len(chunks)))
+    assert len({chunk.id for chunk in chunks}) == len(chunks)
+    for chunk in chunks:
+        assert chunk.text == document.text[chunk.start : chunk.end] == chunk.text.strip()
+        assert any(char.isalnum() for char in chunk.text)
+        assert count(chunk.embedding_text) <= size
+    check_sections(document, chunks)
+    check_whole_blocks(document, chunks, count, size)
+
+
+def check_sections(document: Document, chunks: list[Chunk]) -> None:
+    """Each chunk is in one section, begins and ends with content, and no word of the content is missing."""
+    unseen = bytearray(len(document.text))
+    for section in document.sections:
+        for block in section.blocks:
+            unseen[block.start : block.end] = bytes([1 if block.kind == "skip" else 2]) * (block.end - block.start)
+    content = bytes(unseen)
+    for chunk in chunks:
+        assert content[chunk.start] == content[chunk.end - 1] == 2
+        assert any(part.start <= chunk.start and chunk.end <= part.end for part in document.sections)
+        unseen[chunk.start : chunk.end] = bytes(chunk.end - chunk.start)
+    missing = ("".join(document.text[at] for at in range(*run.span())) for run in re.finditer(rb"\x02+", unseen))
+    assert not [text for text in missing if any(char.isalnum() for char in re.sub("(?m)^.*(```|:::).*$", "", text))]
+
+
+def check_whole_blocks(document: Document, chunks: list[Chunk], count: Callable[[str], int], size: int) -> None:
+    """A fence or table that fits into one chunk of its section is in one."""
+    for section in document.sections:
+        inside = [chunk for chunk in chunks if section.start <= chunk.start < section.end]
+        for block in section.blocks:
+            text = document.text[block.start : block.end]
+            if inside and block.kind in {"code", "table"} and count(f"{inside[0].prefix}\n{text}") <= size:
+                around = [chunk for chunk in inside if chunk.start < block.end and block.start < chunk.end]
+                assert all(chunk.start <= block.start and block.end <= chunk.end for chunk in around)
+
+
+word = st.one_of(
+    st.text("abcXYZ0", min_size=1, max_size=8),
+    st.sampled_from(
+        ["e.g.", "`Rc<T>`", "e\u0301tude", "机器人。", "🤖", "—", "**b**", "[a](b)", "#", "x" * 300, "1.", "İ"]
+    ),
+)
+line = st.lists(word, min_size=1, max_size=12).map(" ".join)
+sentence = st.builds(str.__add__, line, st.sampled_from([".", "!", "?", "", '."']))
+paragraph = st.lists(sentence, min_size=1, max_size=6).map(" ".join)
+fence = st.lists(line, max_size=12).map(lambda lines: "\n".join(["```py", *lines, "```"]))
+table = st.lists(line, max_size=8).map(lambda rows: "\n".join(["|a|b|", "|---|---|", *(f"|{row}|x|" for row in rows)]))
+items = st.lists(line, min_size=1, max_size=5).map(lambda lines: "\n".join(f"- {text}" for text in lines))
+heading = line.map("## {}".format)
+markup = st.sampled_from(
+    [
+        "---",
+        "<Tabs>",
+        "</Tabs>",
+        "<!-- # note -->",
+        "{/* # note */}",
+        ":::",
+        ":::note[Title]",
+        "import A from 'a';",
+        "<br/>",
+    ]
+)
+block = st.one_of(paragraph, fence, table, items, heading, markup, line.map("> {}".format), line.map("    {}".format))
+pages = st.lists(st.tuples(block, st.sampled_from(["\n\n", "\n", "\n \n"])), max_size=14).map(
+    lambda parts: "".join(text + gap for text, gap in parts)
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    page=pages,
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    source=st.sampled_from(["page.md", "page.mdx"]),
+    count=st.sampled_from([count_words, count_word_pieces]),
+    size=st.integers(32, 90),
+    overlap=st.integers(0, 15),
+)
+def test_every_text_is_cut_by_the_rules(
+    page: str, line_end: str, source: str, count: Callable[[str], int], size: int, overlap: int
+) -> None:
+    check(parse_document(source, page.replace("\n", line_end)), count, size, overlap)
+
+
+@settings(max_examples=100, deadline=None)
+@given(page=st.text("ab1 \n\r\t#>-*+.`~|<>{}/[]():!=&;'\"\\_", max_size=200), source=st.sampled_from(["p.md", "p.mdx"]))
+def test_every_soup_of_markup_is_cut_by_the_rules(page: str, source: str) -> None:
+    check(parse_document(source, page), count_word_pieces, 40, 10)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        ". " * 50_000,
+        "> " * 50_000,
+        "<!--\n" * 2_000,
+        "<A {\n" * 2_000,
+        "word " * 20_000,
+        "[" * 50_000,
+        "```\n" + "x = 1\n" * 20_000 + "```",
+        "".join("  " * depth + "- x\n" for depth in range(300)),
+    ],
+    ids=lambda page: page[:6].strip(),
+)
+def test_odd_texts_are_cut_in_time(page: str) -> None:
+    check(parse_document("page.md", page), count_word_pieces, 256, 32)
+
+
+# Real books, where they are at hand
+
+
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="needs ../shared/corpora")
+@pytest.mark.parametrize("name", ["physical-ai-textbook", "docusaurus-react-native", "mdx-astro"])
+def test_a_real_book_is_cut_by_the_rules(name: str) -> None:
+    root = CORPORA / name
+    documents = [read_document(path, root) for path in find_sources(root)]
+
+    assert len(documents) >= 44
+    for document in documents:
+        check(document, count_word_pieces, 256, 32)

@@ -1,0 +1,126 @@
+"""What tests stand on: a real PostgreSQL, the real embedding model, a small book."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from app.book.bm25 import TermEncoder
+from app.book.edge_store import EdgeStore, EdgeWriter
+from app.book.embedding import PACKAGED_MODEL, Embedder, load_embedder
+from app.book.indexing import Indexer, IndexOptions, Skipped
+from app.book.retrieval import Retriever
+from app.history.conversations import Conversations
+from app.history.database import Database
+from app.history.embedded_postgres import EmbeddedPostgres
+from app.history.migrations import migrate
+from app.resources import identity_of
+from app.settings import Secret, Settings, describe
+
+SMALL_BOOK = Path(__file__).parent / "books" / "small"
+
+
+@pytest.fixture(autouse=True)
+def scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of this machine, and no `.env`, reaches a test."""
+    for name, _, _ in describe():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster for the session; its database is migrated, and is the template of each test's own."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """A migrated database that is this test's alone."""
+    name = f"test_{uuid.uuid4().hex}"
+    template = psycopg.conninfo.conninfo_to_dict(postgres)["dbname"]
+    admin = make_conninfo(postgres, dbname="postgres")
+    with psycopg.connect(admin, autocommit=True) as session:
+        session.execute(f'create database {name} template "{template}"'.encode())
+    yield make_conninfo(postgres, dbname=name)
+    with psycopg.connect(admin, autocommit=True) as session:
+        session.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def make_settings(database_url: str) -> Callable[..., Settings]:
+    def make(**changes: Any) -> Settings:
+        defaults: dict[str, Any] = {
+            "database_url": Secret(database_url),
+            "model_provider": "offline",
+            "rate_limit_per_minute": 0,
+            "book_title": "A Small Book of Tides",
+        }
+        return Settings(**defaults | changes)
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def conversations(database: Database) -> Conversations:
+    return Conversations(database)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Iterator[Embedder]:
+    embedder = load_embedder(PACKAGED_MODEL, threads=1)
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture(scope="session")
+def terms() -> TermEncoder:
+    return TermEncoder()
+
+
+class SilentProgress:
+    def begin(self, documents: int) -> None: ...
+    def advance(self, source: str, chunks: int) -> None: ...
+    def skip(self, skipped: Skipped) -> None: ...
+
+
+@pytest.fixture
+async def small_index(embedder: Embedder, terms: TermEncoder, tmp_path: Path) -> Path:
+    """The folder of an embedded index of the small book."""
+    root = tmp_path / "index"
+    indexer = Indexer(IndexOptions(source=SMALL_BOOK), embedder, terms, SilentProgress())
+    await indexer.run(EdgeWriter(root, identity_of(embedder)))
+    return root
+
+
+@pytest.fixture
+async def small_store(small_index: Path) -> AsyncIterator[EdgeStore]:
+    store = EdgeStore(small_index)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def retriever(embedder: Embedder, terms: TermEncoder, small_store: EdgeStore) -> Retriever:
+    return Retriever(embedder, terms, small_store, "https://tides.example")
+
+

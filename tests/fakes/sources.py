@@ -1,0 +1,55 @@
+"""What a turn's tools search and look up, in memory: the boundary of `tools`."""
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from app.book.retrieval import Passage, Scores
+from app.history.conversations import Exchange
+from tools.context import TurnContext
+
+ASKED_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def passage(text: str = "Tides rise.", section: str = "Tides", *, source: str = "tides.md", url: str = "") -> Passage:
+    """Its chunk_id follows from what it says and where."""
+    chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{source}#{section}#{text}"))
+    path = section.split(" > ")
+    return Passage(chunk_id, source, "Tides", path, url, text, 0, len(text), Scores(0.9, 1.0, 1.0))
+
+
+def exchange(question: str, answer: str, *, minute: int = 0) -> Exchange:
+    return Exchange(question, answer, ASKED_AT + timedelta(minutes=minute))
+
+
+class BookInMemory:
+    """Gives each search the next list of passages, the last one from then on; or fails."""
+
+    def __init__(self, *found: Sequence[Passage], error: Exception | None = None) -> None:
+        self._found = itertools.chain(found, itertools.repeat(found[-1] if found else []))
+        self._error = error
+        self.searches: list[tuple[str, str | None]] = []
+
+    async def search(self, query: str, section: str | None) -> Sequence[Passage]:
+        self.searches.append((query, section))
+        if self._error:
+            raise self._error
+        return next(self._found)
+
+
+class HistoryInMemory:
+    def __init__(self, *exchanges: Exchange, error: Exception | None = None) -> None:
+        self._exchanges = exchanges
+        self._error = error
+        self.lookups: list[tuple[str | None, int]] = []
+
+    async def look_up(self, query: str | None, limit: int) -> Sequence[Exchange]:
+        self.lookups.append((query, limit))
+        if self._error:
+            raise self._error
+        return self._exchanges[-limit:]
+
+
+def turn_context(*found: Sequence[Passage], exchanges: Sequence[Exchange] = ()) -> TurnContext:
+    return TurnContext(BookInMemory(*found), HistoryInMemory(*exchanges))

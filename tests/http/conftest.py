@@ -1,0 +1,73 @@
+"""The application on a real socket."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from httpx_sse import EventSource
+
+from app.book.edge_store import EdgeStore
+from app.book.embedding import Embedder
+from app.main import create_app
+from app.resources import OpenStore, open_resources
+from app.settings import Settings
+from tests.fakes.loopback import serve
+
+
+class Borrowed:
+    """The session's embedder, which the application must not close."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda: None) if name == "close" else getattr(self._embedder, name)
+
+
+@pytest.fixture
+async def start(embedder: Embedder, small_index: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Serves the application with some settings until the test ends, and gives a client for it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(settings: Settings, open_store: OpenStore | None = None) -> httpx.AsyncClient:
+            opener = partial(
+                open_resources,
+                open_store=open_store or (lambda _: EdgeStore(small_index)),
+                embedder=Borrowed(embedder),
+            )
+            url = await stack.enter_async_context(serve(create_app(settings, open_resources=opener)))
+            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+
+        yield start
+
+
+@pytest.fixture
+async def client(start: Callable[..., Any], settings: Settings) -> httpx.AsyncClient:
+    """Of an application over the small book, with the offline model."""
+    return await start(settings)
+
+
+@pytest.fixture
+def ask():
+    async def ask(client: httpx.AsyncClient, content: str, **fields: Any) -> dict[str, Any]:
+        response = await client.post("/api/v1/chat", json={"content": content, **fields})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return ask
+
+
+@pytest.fixture
+def stream():
+    async def stream(client: httpx.AsyncClient, content: str, **fields: Any) -> list[dict[str, Any]]:
+        """The events' data, in order."""
+        body = {"content": content, **fields}
+        async with client.stream("POST", "/api/v1/chat/stream", json=body) as response:
+            assert response.status_code == 200, await response.aread()
+            return [event.json() async for event in EventSource(response).aiter_sse()]
+
+    return stream

@@ -1,0 +1,92 @@
+"""What a client is told when its request cannot be served."""
+
+import pytest
+
+CHAT = "/api/v1/chat"
+
+
+@pytest.mark.parametrize("path", [CHAT, "/api/v1/chat/stream"])
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"content"}),
+        ({"content": ""}, {"content"}),
+        ({"content": " \n\t"}, {"content"}),
+        ({"content": "x" * 4001}, {"content"}),
+        ({"content": 7, "conversation_id": "no-uuid", "colour": "red"}, {"content", "conversation_id", "colour"}),
+        ([], {"body"}),
+    ],
+    ids=["missing", "empty", "blank", "too long", "three at once", "no object"],
+)
+async def test_every_bad_field_is_named(client, path, body, fields):
+    response = await client.post(path, json=body)
+    problem = response.json()
+    assert response.status_code == 400
+    assert {error["field"] for error in problem["errors"]} == fields
+    assert all(field in problem["detail"] for field in fields)
+
+
+async def test_bad_fields_inside_filters_are_named_with_their_path(client):
+    body = {"query": "x", "limit": 0, "filters": {"source": 3, "colour": "red"}}
+    problem = (await client.post("/api/v1/retrieve", json=body)).json()
+    assert {error["field"] for error in problem["errors"]} == {"limit", "filters.source", "filters.colour"}
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"), [(b"{", "is not JSON"), (b"", "is empty"), (b"\xff\xfe", "is not JSON")], ids=repr
+)
+async def test_a_body_that_is_no_json_is_a_bad_request(client, content, detail):
+    response = await client.post(CHAT, content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert detail in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", CHAT, 405),
+        ("GET", "/api/v1/conversations/not-a-uuid/messages", 404),
+        ("GET", "/api/v1/conversations/8d7e6f26-4b5a-4c5e-9f3a-0d6c1f2b3a4d/messages?limit=1000", 400),
+    ],
+)
+async def test_the_frameworks_own_errors_are_problems_with_the_request_id(client, method, path, status):
+    response = await client.request(method, path, headers={"x-request-id": "mine-1"})
+    problem = response.json()
+    assert response.status_code == problem["status"] == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-request-id"] == problem["request_id"] == "mine-1"
+    assert problem["instance"] == path.split("?")[0]
+
+
+async def test_a_wrong_method_says_which_are_right(client):
+    assert "POST" in (await client.get(CHAT)).headers["allow"]
+
+
+async def test_too_long_a_body_is_refused(client):
+    response = await client.post(CHAT, json={"content": "x" * 100_000})
+    assert response.status_code == 413
+    assert response.json()["status"] == 413
+
+
+async def test_a_harmful_request_id_is_replaced(client):
+    response = await client.get("/health/live", headers={"x-request-id": 'a" b{}'})
+    assert response.headers["x-request-id"].isalnum()
+
+
+async def test_an_unexpected_error_shows_nothing_of_itself(client, monkeypatch):
+    async def broken(*_args: object, **_options: object) -> None:
+        raise RuntimeError("planted-secret")
+
+    monkeypatch.setattr("app.book.retrieval.Retriever.search", broken)
+    response = await client.post("/api/v1/retrieve", json={"query": "tides"})
+    assert response.status_code == 500
+    assert "planted-secret" not in response.text
+    assert response.json()["request_id"]
+
+
+async def test_nul_and_broken_surrogates_in_a_question_are_survived(client):
+    response = await client.post(CHAT, content=b'{"content": "What is a tide\\u0000?"}')
+    assert response.status_code == 200
+    response = await client.post(CHAT, content=b'{"content": "\\ud800 tide"}')
+    assert response.status_code in {200, 400}

@@ -1,0 +1,155 @@
+"""The whole path with a provider's wire format behind it: only the model's answers are scripted."""
+
+import pytest
+
+from app.settings import Secret
+from tests.fakes.loopback import serve
+from tests.fakes.provider import Reply, ScriptedProvider, answer_from_passages
+
+QUESTION = "What is a stilling well?"
+MODELS = {"openai": "gpt-test", "gemini": "gemini-test"}
+KEY = "planted-provider-key"
+
+
+@pytest.fixture
+def with_provider(start, make_settings):
+    """Starts the application against a scripted provider."""
+
+    async def with_provider(provider, url, key=KEY, **changes):
+        flavour = provider.flavour
+        given = {
+            "model_provider": flavour,
+            "model_name": MODELS[flavour],
+            f"{flavour}_base_url": url + provider.prefix,
+            f"{flavour}_api_key": Secret(key),
+            "model_attempts": 1,
+        }
+        return await start(make_settings(**given | changes))
+
+    return with_provider
+
+
+@pytest.fixture(params=["openai", "gemini"])
+async def provider(request):
+    provider = ScriptedProvider(answer_from_passages, flavour=request.param, api_key=KEY)
+    async with serve(provider.app) as url:
+        provider.url = url
+        yield provider
+
+
+@pytest.fixture
+async def client(provider, with_provider):
+    return await with_provider(provider, provider.url)
+
+
+async def test_a_provider_searches_the_book_and_its_answer_is_cited(client, provider, ask):
+    answer = await ask(client, QUESTION)
+    assert answer["status"] == "answered"
+    assert "vertical pipe" in answer["answer"]
+    assert answer["citations"][0]["heading_path"][-1] == "Stilling wells"
+    assert answer["model"] == MODELS[provider.flavour]
+    assert answer["usage"]["model_calls"] == 2
+    assert answer["usage"]["input_tokens"] > 0
+    assert provider.requests[1].body["messages"][-1]["role"] == "tool"
+
+
+async def test_the_same_answer_streams(client, ask, stream):
+    answer = await ask(client, QUESTION)
+    events = await stream(client, QUESTION)
+    assert events[-1]["answer"] == answer["answer"]
+    assert len([event for event in events if event["type"] == "answer.delta"]) > 1
+
+
+async def test_what_a_provider_is_sent(client, provider, ask):
+    await ask(client, QUESTION)
+    body = provider.requests[0].body
+    assert provider.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["search_book", "lookup_history"]
+    assert body["tool_choice"] == "required"
+    assert "A Small Book of Tides" in body["messages"][0]["content"]
+    assert body["stream_options"] == {"include_usage": True}
+    assert ("store" in body) is False or body["store"] is False
+
+
+async def test_earlier_exchanges_go_with_a_follow_up_without_their_old_numbers(client, provider, ask):
+    first = await ask(client, QUESTION)
+    await ask(client, "And its float?", conversation_id=first["conversation_id"])
+    roles = [(message["role"], message["content"]) for message in provider.requests[2].body["messages"][1:]]
+    assert roles[0] == ("user", QUESTION)
+    assert roles[1][0] == "assistant"
+    assert "[1]" not in roles[1][1]
+    assert roles[2] == ("user", "And its float?")
+
+
+SEARCH = Reply.tool_calls([("search_book", {"query": QUESTION, "section": None})])
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ([SEARCH, Reply.text("It is a fountain, I think.")], "unsupported"),
+        ([Reply.text("It is a fountain, I think [1].")], "unsupported"),
+        ([SEARCH, Reply.text("It is a fountain [9].")], "unsupported"),
+        ([SEARCH, Reply.text("")], "empty_answer"),
+        ([SEARCH, Reply.text("NO_ANSWER")], "no_match"),
+    ],
+    ids=["cites nothing", "never searched", "cites what it was not shown", "says nothing", "says the book is silent"],
+)
+async def test_an_answer_without_proof_is_a_refusal_and_none_of_its_text_leaves(with_provider, stream, script, reason):
+    provider = ScriptedProvider(list(script))
+    async with serve(provider.app) as url:
+        events = await stream(await with_provider(provider, url), QUESTION)
+    assert events[-1]["type"] == "answer.refused"
+    assert events[-1]["refusal"]["reason"] == reason
+    assert "fountain" not in str(events)
+
+
+async def test_unknown_numbers_are_taken_out_of_an_answer_and_counted(with_provider, ask):
+    provider = ScriptedProvider([SEARCH, Reply.text("It is a pipe [1][7], a vertical one [23].")])
+    async with serve(provider.app) as url:
+        answer = await ask(await with_provider(provider, url), QUESTION)
+    assert answer["answer"] == "It is a pipe [1], a vertical one."
+    assert answer["grounding"]["dropped_citations"] == 2
+
+
+async def test_what_a_model_says_before_it_searches_does_not_leave(with_provider, ask):
+    first = Reply.tool_calls([("search_book", {"query": QUESTION})], preamble="Let me look that up.")
+    provider = ScriptedProvider([first, Reply.text("It is a pipe [1].")])
+    async with serve(provider.app) as url:
+        answer = await ask(await with_provider(provider, url), QUESTION)
+    assert answer["answer"] == "It is a pipe [1]."
+
+
+async def test_a_client_that_leaves_stops_the_model_and_what_there_was_is_kept(with_provider, database):
+    words = "It is a pipe [1] " + "with many words " * 200
+    provider = ScriptedProvider([SEARCH, Reply.text(words).paced(chunk_s=0.05)])
+    async with serve(provider.app) as url:
+        client = await with_provider(provider, url)
+        async with client.stream("POST", "/api/v1/chat/stream", json={"content": QUESTION}) as response:
+            async for line in response.aiter_lines():
+                if line == "event: answer.delta":
+                    break
+        await provider.hung_up.wait()
+        row = await _finished_answer(database)
+    assert row["status"] == "cancelled"
+    assert row["content"].startswith("It is a pipe [1]")
+
+
+async def test_a_client_that_leaves_before_a_json_answer_stops_the_model_too(with_provider, database):
+    provider = ScriptedProvider([Reply.text("Slow [1].").paced(first_byte_s=30)])
+    async with serve(provider.app) as url:
+        client = await with_provider(provider, url)
+        with pytest.raises(Exception, match=r".*"):
+            await client.post("/api/v1/chat", json={"content": QUESTION}, timeout=1)
+        await provider.hung_up.wait()
+        row = await _finished_answer(database)
+    assert row["status"] == "cancelled"
+
+
+async def _finished_answer(database):
+    while True:
+        async with database.connection() as connection:
+            cursor = await connection.execute("select status, content from messages where role = 'assistant'")
+            row = await cursor.fetchone()
+        if row["status"] != "running":
+            return row
