@@ -32,6 +32,10 @@ class CitationParser:
     def finish(self) -> list[Piece]:
         return list(self._read(final=True))
 
+    def restart(self) -> None:
+        """Forgets what is held back, and code that was begun."""
+        self._held = self._code = ""
+
     def _read(self, *, final: bool) -> Iterator[Piece]:
         position = 0
         plain = 0

@@ -54,9 +54,11 @@ class Composition:
         return [event for piece in self._parser.feed(text) for event in self._place(piece)]
 
     def note(self, event: ToolStarted | ToolFinished) -> Event:
-        """Text before a tool call is the model's thinking aloud: it does not count."""
-        if isinstance(event, ToolStarted):
+        """Text before a tool call is the model's thinking aloud: it does not count, unless it cited."""
+        if isinstance(event, ToolStarted) and not self._released:
+            self._parser.restart()
             self._waiting = []
+            self._said_anything = False
         return event
 
     def finish(self) -> list[Event]:
@@ -82,6 +84,8 @@ class Composition:
 
     def _place(self, piece: Piece) -> Iterator[Event]:
         if isinstance(piece, int):
+            if self._said_no_answer():
+                return
             if piece not in self._cited:
                 self._cited[piece] = _citation(piece, self._passage(piece))
                 yield CitationFound(**_fields(self._cited[piece]))

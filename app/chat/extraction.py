@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 PASSAGE = re.compile(r'<passage id="(?P<n>\d+)" section="(?P<section>[^"]*)">\n(?P<text>.*?)\n</passage>', re.DOTALL)
 FENCE = re.compile(r"(`{3,}|~{3,}).*?(\1|\Z)", re.DOTALL)
-NOT_PROSE = re.compile(r"^\s*(#|\||:::|<|import |export |---|!\[|\[\w+\]:)")
+NOT_PROSE = re.compile(r"^\s*(#|\||:::|!!!|\?\?\?|<|import |export |---|!\[|\[\w+\]:)")
 BULLET = re.compile(r"^\s*([-*+]|\d+[.)])\s+|^\s*>\s?")
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]*_`]*\s+(?=[\"'(\[*_`]*[A-Z0-9])")
+CLOSING = r"(?<=[.!?])[\"')\]*_`]*"
+"""What belongs to the sentence after its full stop: quotation marks, brackets, emphasis."""
+SENTENCE_END = re.compile(rf"({CLOSING})\s+(?=[\"'(\[*_`]*[A-Z0-9])")
+ENDED = re.compile(rf"{CLOSING}\Z")
 ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|Fig|Eq|Dr|approx|No)\.$")
 DEFINING = re.compile(r"^\s*(what|who)\s+(is|are|was|were|does)\b|\bdefin|\bmean", re.IGNORECASE)
 VERB = re.compile(r"\b(?:is|are|means|refers to|was|were)\b")
@@ -60,12 +63,12 @@ def sentences_of(passage: str) -> Iterator[str]:
     """Whole sentences of the prose of a passage, each exactly as it stands there."""
     for paragraph in _paragraphs(FENCE.sub("\n\n", passage)):
         start = 0
-        for end in (*[m.start() for m in SENTENCE_END.finditer(paragraph)], len(paragraph)):
+        for end in (*[m.end(1) for m in SENTENCE_END.finditer(paragraph)], len(paragraph)):
             sentence = paragraph[start:end].strip()
             if ABBREVIATION.search(sentence):
                 continue
             start = end
-            if sentence.endswith((".", "!", "?", '."', ".)", ".*", ".`")) and len(sentence) <= LONGEST:
+            if ENDED.search(sentence) and len(sentence) <= LONGEST:
                 yield sentence
 
 

@@ -18,6 +18,8 @@ NO_ANSWER = "NO_ANSWER"
 VARIABLES = frozenset({"book_title", "max_sentences", "no_answer"})
 MAX_SENTENCES = 8
 DIGEST_LENGTH = 12
+RENDERING_FAILS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
+"""Beside Jinja's own errors, those of the expressions in a template."""
 
 
 class PromptModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,8 +50,8 @@ class Prompt(msgspec.Struct, frozen=True):
         values = {"book_title": book_title, "max_sentences": MAX_SENTENCES, "no_answer": NO_ANSWER}
         try:
             return _environment().from_string(self.template).render(values)
-        except TemplateError as error:
-            raise PromptError(f"prompt {self.name} {self.version}: {error}") from error
+        except RENDERING_FAILS as error:
+            raise PromptError(f"{self.name}/{self.version}.md: {error}") from error
 
 
 def load_prompt(name: str, version: str, folder: Path = PROMPTS) -> Prompt:
@@ -62,6 +64,8 @@ def load_prompt(name: str, version: str, folder: Path = PROMPTS) -> Prompt:
         raise PromptError(
             f"there is no prompt {name}/{version}.md (versions: {known}); check PROMPT_VERSION"
         ) from error
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{name}/{version}.md: is not UTF-8 text") from error
     fields, body_start = split_front_matter(text)
     head = _front_matter(fields, path)
     if (head.name, head.version) != (name, version):

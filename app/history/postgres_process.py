@@ -90,16 +90,10 @@ class Postmaster:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
     def stop(self) -> None:
-        if (pid := self.pid()) is None:
-            return
-        for kind in (signal.SIGINT, signal.SIGQUIT):  # "fast", then "immediate"; no acknowledged row is lost by either
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, kind)
-            if self._gone(pid, time.monotonic() + STOP_TIMEOUT_S):
-                with contextlib.suppress(OSError):
-                    self.socket_folder.rmdir()
-                return
-        raise EmbeddedPostgresError(f"PostgreSQL doesn't stop: end process {pid}, see {self.log}")
+        if (pid := self.pid()) is not None:
+            self._end(pid)
+        with contextlib.suppress(OSError):
+            self.socket_folder.rmdir()
 
     def answers(self) -> bool:
         """Whether a server for this very data folder accepts connections. A pid would prove nothing."""
@@ -188,6 +182,14 @@ class Postmaster:
 
     def _is_ours(self, pid: int) -> bool:
         return f" -D {self._data} --" in command_line(pid)
+
+    def _end(self, pid: int) -> None:
+        for kind in (signal.SIGINT, signal.SIGQUIT):  # "fast", then "immediate"; no acknowledged row is lost by either
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, kind)
+            if self._gone(pid, time.monotonic() + STOP_TIMEOUT_S):
+                return
+        raise EmbeddedPostgresError(f"PostgreSQL doesn't stop: end process {pid}, see {self.log}")
 
     def _gone(self, pid: int, deadline: float) -> bool:
         while self._is_ours(pid) and time.monotonic() < deadline:

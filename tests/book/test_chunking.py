@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.book.chunking import Chunk, chunk_document
 from app.book.documents import Document, find_sources, parse_document, read_document
+from app.book.pieces import sentences
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 
@@ -46,6 +47,13 @@ def test_blocks_are_packed_while_they_fit() -> None:
     assert texts(f"{one}\n\n{two}\n\n{three}") == [f"{one}\n\n{two}", three]
 
 
+def test_the_tokens_that_the_model_adds_are_counted_once() -> None:
+    document = parse_document("page.md", "---\ntitle: T\n---\n" + "one\n\n" * 30)
+    first, second = chunk_document(document, count_tokens=count_word_pieces, chunk_size=32, chunk_overlap=0)
+
+    assert (count_word_pieces(first.embedding_text), second.text) == (32, "one")
+
+
 def test_a_section_is_never_crossed_and_its_heading_is_in_the_prefix_only() -> None:
     first, second = cut("Hello.\n\n## One\n\nText.\n\n## Empty\n\n### Two\n")
 
@@ -75,6 +83,17 @@ def test_code_that_does_not_fit_is_cut_at_lines() -> None:
     assert [chunk.count("\n") + 1 for chunk in chunks] == [6, 4]
 
 
+@pytest.mark.parametrize("lines", range(6, 14))
+def test_code_that_is_cut_loses_nothing(lines: int) -> None:
+    code = "```py\n" + "a = [1]\n" * lines + "```"
+
+    assert "\n".join(texts(code)) == code
+
+
+def test_the_first_line_of_a_fence_is_not_left_behind() -> None:
+    assert texts(f"{words(26)}\n\n```py\n" + "a = [1]\n" * 8 + "```")[0] == words(26)
+
+
 def test_a_table_that_does_not_fit_is_cut_at_rows() -> None:
     head, rows = "|a|b|\n|-|-|\n", [f"|{number}|x|" for number in range(9)]
     chunks = texts(head + "\n".join(rows))
@@ -94,6 +113,22 @@ def test_a_paragraph_that_does_not_fit_is_cut_at_sentences() -> None:
     chunks = texts(" ".join([sentence] * 5))
 
     assert chunks == [f"{sentence} {sentence}"] * 2 + [sentence]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One. | Two! | 3 is three? | (Four.) | **Five.** | “Six…” | Seven",
+        "Use e.g. ROS, i.e. a library, cf. Fig. 2, vs. Gazebo. | Then go on.",
+        "It took 1.5 s... and then a.b. went on. | End",
+        "1. First item. | Second sentence.",
+        "You say go?! | Yes.",
+    ],
+)
+def test_sentences_end_where_a_reader_sees_their_end(text: str) -> None:
+    whole = text.replace(" | ", " ")
+
+    assert " | ".join(whole[start:end] for start, end in sentences(whole, 0, len(whole))) == text
 
 
 @pytest.mark.parametrize("ends", ["。", "！", "？」"])  # noqa: RUF001
@@ -138,13 +173,14 @@ def test_the_overlap_is_less_where_the_next_block_needs_the_room() -> None:
     [
         pytest.param("```\nx = 1. Then y.\n```", id="code"),
         pytest.param("|a. B|\n|-|\n|c. D.|", id="table"),
+        pytest.param("```\n" + "a = 1. B = 2.\n" * 5 + "```", id="lines of code"),
         pytest.param(words(70), id="part of a sentence"),
     ],
 )
 def test_only_whole_sentences_overlap(block: str) -> None:
-    chunks = cut(f"{block}\n\n{words(28)}", overlap=15)
+    chunks = cut(f"{block}\n\n{words(23)}", overlap=15)
 
-    assert chunks[-1].text == words(28)
+    assert chunks[-1].text == words(23)
 
 
 def test_overlap_stays_in_the_section() -> None:
@@ -330,6 +366,7 @@ def test_every_soup_of_markup_is_cut_by_the_rules(page: str, source: str) -> Non
     "page",
     [
         ". " * 50_000,
+        "." * 200_000,
         "> " * 50_000,
         "<!--\n" * 2_000,
         "<A {\n" * 2_000,

@@ -92,6 +92,8 @@ def test_indented_code_is_code_in_markdown_only() -> None:
         ("## 第一章 介绍", "第一章 介绍", "第一章-介绍"),
         ("Underlined `x`\n---", "Underlined x", "underlined-x"),
         ("Underlined {#u}\n---", "Underlined", "u"),
+        ("## Title {/* a note */}", "Title", "title"),
+        ("## E\u0301tude", "E\u0301tude", "e\u0301tude"),
         ("    ## Indented", "Indented", "indented"),
     ],
 )
@@ -193,12 +195,12 @@ def test_a_markdown_file_that_only_shows_components_is_not(first: str) -> None:
 
 def test_tags_around_content_are_skipped_and_what_is_in_them_is_not() -> None:
     text = (
-        "<Tabs values={[{a: '>'}]}>\n<TabItem\n  value=\"npm\"\n>\nUse npm:\n```sh\nnpm start\n```\n"
+        '<Tabs values={() => 1}>\n<TabItem\n  value="npm"\n>\nUse npm:\n```sh\nnpm start\n```\n'
         "</TabItem></Tabs>\n<summary>More</summary>\n<https://ros.org>\n"
     )
 
     assert blocks(text) == [
-        ("skip", "<Tabs values={[{a: '>'}]}>"),
+        ("skip", "<Tabs values={() => 1}>"),
         ("skip", '<TabItem\n  value="npm"\n>'),
         ("text", "Use npm:"),
         ("code", "```sh\nnpm start\n```"),
@@ -236,6 +238,7 @@ def test_text_in_an_html_block_of_a_markdown_file_is_no_code() -> None:
         pytest.param(":::note[Read this]\n\nText.\n\n:::", ["text", "text", "text"], id="admonition"),
         pytest.param(":::note\nText.\n:::", ["text"], id="tight admonition"),
         pytest.param("```mermaid\ngraph TD\n```", ["code"], id="mermaid"),
+        pytest.param("<https://ros.org>", ["text"], id="link alone"),
         pytest.param("***", ["skip"], id="rule"),
         pytest.param("<br/>", ["skip"], id="tag alone"),
         pytest.param("[a]: https://a.example\n[//]: # 'Android'", ["skip"], id="link definitions"),

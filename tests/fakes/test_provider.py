@@ -201,5 +201,7 @@ def test_quotes_the_first_sentence_of_the_first_passage(passages, sentence):
 def test_says_so_when_nothing_was_found_and_quotes_as_it_is_told():
     request = {"messages": [*QUESTION, {"role": "tool", "content": [{"type": "text", "text": HO}]}]}
     assert answer_from_passages(request).content == "According to the book, Ho [1]."
-    assert partial(answer_from_passages, quote=str.upper)(request).content == f"According to the book, {HO.upper()} [1]."
+    assert (
+        partial(answer_from_passages, quote=str.upper)(request).content == f"According to the book, {HO.upper()} [1]."
+    )
     assert answer_from_passages(request | {"messages": [{"role": "tool", "content": "-"}]}).content.endswith("say.")

@@ -1,0 +1,149 @@
+"""`book-agent dev` as its users run it: a process of its own, real stores, killed and started again."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import SMALL_BOOK
+
+BOOK_AGENT = Path(sys.executable).parent / "book-agent"
+START_S = 60
+QUESTION = {"content": "What is a stilling well?"}
+ADDRESS = re.compile(r"Serving at (http://\S+)")
+
+
+class Dev:
+    """A running `book-agent dev`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [BOOK_AGENT, "dev", "--port", "0", "--data-dir", "data folder", *options],
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.output = ""
+        self.address = self._address()
+
+    def _address(self) -> str:
+        for line in self.process.stderr:
+            self.output += line
+            if match := ADDRESS.search(line):
+                return match[1]
+        raise AssertionError(f"it did not start:\n{self.output}")
+
+    def stop(self, number: int) -> int:
+        self.process.send_signal(number)
+        _, rest = self.process.communicate(timeout=START_S)
+        self.output += rest
+        return self.process.returncode
+
+    def ask(self, **fields: str) -> dict:
+        response = httpx.post(f"{self.address}/api/v1/chat", json=QUESTION | fields, timeout=30)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator:
+    """Starts `dev` in a folder with a space in its data folder's name; ends what still runs."""
+    started: list[Dev] = []
+
+    def dev(*options: str) -> Dev:
+        started.append(Dev(tmp_path, *options))
+        return started[-1]
+
+    yield dev
+    for one in started:
+        if one.process.poll() is None:
+            one.stop(signal.SIGTERM)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the other processes that have something to do with a folder."""
+    found = []
+    for entry in set(Path("/proc").glob("[0-9]*")) - {Path(f"/proc/{os.getpid()}")}:
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in command or str(folder) in str((entry / "cwd").readlink()):
+                found.append(command)
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_one_command_serves_a_book_and_ctrl_c_ends_everything_it_started(dev, tmp_path):
+    server = dev("--book", str(SMALL_BOOK))
+    assert "Indexed 3 documents" in server.output
+    assert "indexed 3 of 3 documents" in server.output
+    answer = server.ask()
+    assert "vertical pipe" in answer["answer"]
+    for citation in answer["citations"]:
+        text = (SMALL_BOOK / citation["source"]).read_bytes().decode()
+        assert text[citation["start"] : citation["end"]] == citation["quote"]
+    assert server.stop(signal.SIGINT) == 0
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.timeout(180)
+def test_after_kill_9_nothing_acknowledged_is_lost_and_a_follow_up_works(dev, tmp_path):
+    first = dev("--book", str(SMALL_BOOK))
+    answer = first.ask()
+    first.process.kill()
+    first.process.communicate()
+    second = dev("--book", str(SMALL_BOOK))
+    assert "Indexed" not in second.output
+    url = f"{second.address}/api/v1/conversations/{answer['conversation_id']}/messages"
+    messages = httpx.get(url).json()["messages"]
+    assert [message["content"] for message in messages] == [QUESTION["content"], answer["answer"]]
+    follow_up = second.ask(content="And its float?", conversation_id=answer["conversation_id"])
+    assert "follows the mean level" in follow_up["answer"]
+    assert second.stop(signal.SIGTERM) in {0, 143}
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.timeout(180)
+def test_a_changed_book_is_indexed_again_at_the_next_start(dev, tmp_path):
+    book = tmp_path / "book"
+    book.mkdir()
+    (book / "a.md").write_text("# Wells\n\nA stilling well is made of brick.\n")
+    dev("--book", str(book)).stop(signal.SIGTERM)
+    (book / "a.md").write_text("# Wells\n\nA stilling well is made of steel.\n")
+    server = dev("--book", str(book))
+    assert "steel" in server.ask()["answer"]
+
+
+@pytest.mark.timeout(180)
+def test_the_shell_commands_find_the_running_server(dev, tmp_path):
+    server = dev("--book", str(SMALL_BOOK))
+
+    def run(*words: str) -> str:
+        command = [BOOK_AGENT, *words, "--url", server.address]
+        return subprocess.run(command, cwd=tmp_path, text=True, check=True, capture_output=True).stdout
+
+    asked = run("ask", "What is a stilling well?")
+    assert "vertical pipe" in asked
+    assert "Measuring tides > Stilling wells" in asked
+    conversation = asked.split("conversation ")[1].strip()
+    assert QUESTION["content"] in run("ask", "What did I ask before?", "--conversation", conversation)
+    assert json.loads(run("ask", "What is a stilling well?", "--json"))["status"] == "answered"
+    assert "Neap tides" in run("search", "neap tides", "--limit", "2")
+    assert json.loads(run("search", "neap tides", "--json"))["passages"]
+
+
+@pytest.mark.timeout(180)
+def test_a_port_in_use_is_said_at_once(dev, tmp_path):
+    server = dev("--book", str(SMALL_BOOK))
+    port = server.address.rsplit(":", 1)[1]
+    command = [BOOK_AGENT, "dev", "--port", port, "--data-dir", "other"]
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"cannot listen on 127.0.0.1 port {port}" in second.stderr

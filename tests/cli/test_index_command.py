@@ -1,0 +1,244 @@
+"""`book-agent index` and `init-collection`: exit codes, what they say, and what they leave behind."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from app.book.edge_store import read_state
+from app.cli import main
+from app.settings import Settings
+from tests.conftest import SMALL_BOOK
+from tests.fakes.loopback import HOST, ThreadServer, bind, port_of
+from tests.fakes.qdrant import FakeQdrant
+
+BOOK_AGENT = Path(sys.executable).parent / "book-agent"
+CREATION = ("PUT", f"/collections/{Settings().qdrant_collection}")
+NOT_UTF_8 = b"\xff\xfe"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict:
+        return msgspec.json.decode(self.out)
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def book_agent(monkeypatch, capsys) -> Command:
+    """Runs the command in this process, without its hold on the logging of all tests."""
+    monkeypatch.setattr("app.logs.configure_logs", lambda *_, **__: None)
+    monkeypatch.setattr("app.cli.index.configure_logs", lambda *_, **__: None)
+
+    def run(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["book-agent", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def book(tmp_path) -> Path:
+    """A folder with one page."""
+    book = tmp_path / "a book"
+    book.mkdir()
+    (book / "tides.md").write_text("# Tides\n\nThe sea rises and falls.\n")
+    return book
+
+
+@pytest.fixture
+def qdrant(monkeypatch) -> Iterator[FakeQdrant]:
+    """A server that the environment names."""
+    qdrant = FakeQdrant(api_key="right")
+    with ThreadServer(qdrant.app) as server:
+        monkeypatch.setenv("QDRANT_CLUSTER_ENDPOINT", server.url)
+        monkeypatch.setenv("QDRANT_API_KEY", "right")
+        yield qdrant
+
+
+class TestEmbeddedIndex:
+    def test_is_written_to_the_data_folder(self, book_agent, tmp_path):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data")
+        assert (outcome.code, outcome.out) == (0, "")
+        [root] = (tmp_path / "data" / "books").iterdir()
+        assert read_state(root).chunks > 5
+
+    def test_twice_has_the_same_chunks(self, book_agent, tmp_path):
+        runs = [book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--json").summary for _ in range(2)]
+        [root] = (tmp_path / "data" / "books").iterdir()
+        assert runs[0]["chunks"] == runs[1]["chunks"] == read_state(root).chunks
+
+
+class TestSummary:
+    def test_as_json_is_alone_on_standard_output(self, book_agent):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--json")
+        summary = outcome.summary
+        assert set(summary) == {"documents", "chunks", "failed", "seconds", "chunks_per_second", "index_version"}
+        assert (outcome.code, summary["documents"], summary["failed"]) == (0, 3, [])
+        assert summary["index_version"].startswith("generation-")
+
+    def test_is_a_sentence_on_standard_error_otherwise(self, book_agent):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--dry-run")
+        assert outcome.err.splitlines()[-1].startswith("3 documents, 7 chunks, ")
+
+    def test_of_a_dry_run_has_no_version_and_nothing_is_written(self, book_agent, tmp_path):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--dry-run", "--json")
+        assert (outcome.code, outcome.summary["index_version"], outcome.summary["documents"]) == (0, None, 3)
+        assert not (tmp_path / "data").exists()
+
+
+class TestProgress:
+    def test_without_a_terminal_is_a_line_every_ten_documents_and_at_the_end(self, book_agent, book):
+        for number in range(20):
+            (book / f"{number:02}.md").write_text(f"# Page {number}\n\nText.\n")
+        lines = book_agent("index", "--source", book, "--dry-run").err.splitlines()
+        assert lines[:-1] == [
+            "indexed 10 of 21 documents, 10 chunks",
+            "indexed 20 of 21 documents, 20 chunks",
+            "indexed 21 of 21 documents, 21 chunks",
+        ]
+
+
+class TestSkippedFiles:
+    def test_are_named_on_one_line_each_and_the_exit_code_is_1(self, book_agent, book):
+        name = f"{'a long name ' * 8}.md"
+        (book / name).write_bytes(NOT_UTF_8)
+        outcome = book_agent("index", "--source", book, "--data-dir", "data")
+        assert outcome.code == 1
+        [line] = [line for line in outcome.err.splitlines() if line.startswith("skipped")]
+        assert name in line
+        assert "is not UTF-8" in line
+        assert outcome.err.splitlines()[-1].startswith("1 documents, 1 chunks, 1 failed")
+
+    def test_are_in_the_summary(self, book_agent, book):
+        (book / "bad.md").write_bytes(NOT_UTF_8)
+        outcome = book_agent("index", "--source", book, "--dry-run", "--json")
+        assert outcome.code == 1
+        [failed] = outcome.summary["failed"]
+        assert failed["source"] == "bad.md"
+        assert "is not UTF-8" in failed["reason"]
+
+
+class TestOptions:
+    def test_include_chooses_files_and_may_be_repeated(self, book_agent):
+        def documents(*include: str) -> int:
+            return book_agent("index", "--source", SMALL_BOOK, "--dry-run", "--json", *include).summary["documents"]
+
+        assert documents("--include", "guide/*.md") == 1
+        assert documents("--include", "guide/*.md", "--include", "intro.*") == 2
+
+    def test_chunk_size_reaches_the_chunking(self, book_agent):
+        def chunks(*options: object) -> int:
+            return book_agent("index", "--source", SMALL_BOOK, "--dry-run", "--json", *options).summary["chunks"]
+
+        assert chunks("--chunk-size", 40, "--chunk-overlap", 0) > chunks()
+
+    def test_chunk_size_above_what_the_model_reads_is_refused(self, book_agent):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--dry-run", "--chunk-size", 512)
+        assert outcome.code == 2
+        assert "the chunk size is 512 tokens, but all-MiniLM-L6-v2-int8 reads only 256" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            (["--chunk-size", 64, "--chunk-overlap", 32], "--chunk-overlap"),
+            (["--chunk-size", 31], "--chunk-size"),
+            (["--batch-size", 0], "--batch-size"),
+            (["--source", "nowhere"], "--source"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_a_wrong_option_is_named(self, book_agent, options, named):
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--dry-run", *options)
+        assert outcome.code == 2
+        assert named in outcome.err
+
+    def test_a_folder_without_pages_is_refused(self, book_agent, tmp_path):
+        outcome = book_agent("index", "--source", tmp_path, "--data-dir", "data")
+        assert outcome.code == 2
+        assert outcome.err.startswith("book-agent: there is no file like **/*.md or **/*.mdx in ")
+
+
+class TestServer:
+    def test_gets_the_index_and_the_same_again(self, book_agent, qdrant):
+        outcomes = [book_agent("index", "--source", SMALL_BOOK, "--json") for _ in range(2)]
+        assert [outcome.code for outcome in outcomes] == [0, 0]
+        collection = qdrant.engine.db._client.collections[Settings().qdrant_collection]
+        assert len(collection.ids) == outcomes[0].summary["chunks"] == outcomes[1].summary["chunks"] == 7
+        assert qdrant.seen.count(CREATION) == 1
+
+    def test_gets_a_collection_and_keeps_it(self, book_agent, qdrant):
+        first, second = book_agent("init-collection"), book_agent("init-collection")
+        assert (first.code, first.out) == (0, "collection textbook_content was made\n")
+        assert (second.code, second.out) == (0, "collection textbook_content is there and fits\n")
+        assert qdrant.seen.count(CREATION) == 1
+
+    @pytest.mark.parametrize("command", [("init-collection",), ("index", "--source", SMALL_BOOK)], ids=lambda c: c[0])
+    def test_that_refuses_the_key_is_told_as_such(self, book_agent, qdrant, monkeypatch, command):
+        monkeypatch.setenv("QDRANT_API_KEY", "wrong-key")
+        outcome = book_agent(*command)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "book-agent: Qdrant refused the API key: check QDRANT_API_KEY." in outcome.err
+        assert "wrong-key" not in outcome.err
+
+    def test_with_an_index_of_another_model_is_not_written_to(self, book_agent, qdrant, monkeypatch):
+        monkeypatch.setattr("app.book.embedding.PACKAGED_MODEL", "older")
+        monkeypatch.setenv("EMBEDDING_MODEL", "older")
+        assert book_agent("init-collection").code == 0
+        monkeypatch.undo()
+        assert qdrant.seen.count(CREATION) == 1
+
+    def test_that_is_down_is_an_error_and_not_a_skipped_document(self, book_agent, monkeypatch):
+        with bind() as nobody:
+            monkeypatch.setenv("QDRANT_CLUSTER_ENDPOINT", f"http://{HOST}:{port_of(nobody)}")
+            monkeypatch.setenv("QDRANT_API_KEY", "right")
+            monkeypatch.setenv("QDRANT_ATTEMPTS", "1")
+            outcome = book_agent("index", "--source", SMALL_BOOK)
+        assert outcome.code == 2
+        assert "book-agent: The book search is not available." in outcome.err
+
+
+class TestSettings:
+    @pytest.mark.parametrize("command", [("init-collection",), ("index", "--source", SMALL_BOOK)], ids=lambda c: c[0])
+    def test_that_are_missing_are_listed_at_once(self, book_agent, command):
+        outcome = book_agent(*command)
+        assert outcome.code == 2
+        assert outcome.err == "book-agent: QDRANT_CLUSTER_ENDPOINT: is missing\nQDRANT_API_KEY: is missing\n"
+
+    @pytest.mark.parametrize("option", ["--dry-run", "--data-dir=data"])
+    def test_of_a_server_are_not_needed_without_one(self, book_agent, book, option):
+        assert book_agent("index", "--source", book, option).code == 0
+
+
+class TestProcess:
+    """The installed command, in a process of its own."""
+
+    def test_indexes_and_exits_with_1_when_a_file_is_skipped(self, book, tmp_path):
+        (book / "bad.md").write_bytes(NOT_UTF_8)
+        ended = run_process("index", "--source", str(book), "--data-dir", "data", "--json", cwd=tmp_path)
+        assert ended.returncode == 1
+        assert msgspec.json.decode(ended.stdout)["chunks"] == 1
+        assert "skipped bad.md" in ended.stderr
+
+    def test_exits_with_2_and_a_sentence_instead_of_a_traceback(self, tmp_path):
+        ended = run_process("index", "--source", str(SMALL_BOOK), cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == "book-agent: QDRANT_CLUSTER_ENDPOINT: is missing\nQDRANT_API_KEY: is missing\n"
+
+
+def run_process(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([BOOK_AGENT, *words], cwd=cwd, capture_output=True, text=True, check=False)
