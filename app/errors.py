@@ -12,6 +12,8 @@ class BookAgentError(Exception):
 
     status: ClassVar[int] = 500
     """The HTTP status of the answer."""
+    hint: ClassVar[str] = ""
+    """What an operator can do about it."""
     retry_after_s: int | None = None
     """When asking again makes sense, in seconds; None where it doesn't."""
 
@@ -98,25 +100,37 @@ class UnavailableError(BookAgentError):
 class DatabaseUnavailableError(UnavailableError):
     """The database is not available."""
 
+    hint = "Check DATABASE_URL, and that the server runs."
+
 
 class VectorStoreUnavailableError(UnavailableError):
     """The book search is not available."""
 
+    hint = "Check QDRANT_CLUSTER_ENDPOINT, and that the cluster runs."
+
 
 class VectorStoreUnauthorizedError(VectorStoreUnavailableError):
-    """Qdrant refused the API key: check QDRANT_API_KEY."""
+    """Qdrant refused the API key."""
+
+    hint = "Check QDRANT_API_KEY."
 
 
 class CollectionMissingError(VectorStoreUnavailableError):
     """The book is not indexed yet."""
 
+    hint = "Check QDRANT_COLLECTION, or run `book-agent index`."
+
 
 class ModelUnavailableError(UnavailableError):
     """The model provider is not available."""
 
+    hint = "Check the provider's base URL, and its status."
+
 
 class ModelUnauthorizedError(ModelUnavailableError):
     """The model provider refused the API key."""
+
+    hint = "Check OPENAI_API_KEY or GEMINI_API_KEY."
 
 
 class ModelBehaviourError(ModelUnavailableError):

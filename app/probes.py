@@ -33,7 +33,7 @@ async def probe(name: str, ask: Callable[[], Awaitable[str]]) -> Probe:
     try:
         ok, detail = True, await ask()
     except BookAgentError as error:
-        ok, detail = False, error.detail
+        ok, detail = False, f"{error.detail} {error.hint}".strip()
     return Probe(name, ok, round((time.perf_counter() - started) * 1000, 1), detail)
 
 
@@ -62,9 +62,11 @@ async def ask_embedder(embedder: Embedder) -> str:
     return f"{embedder.name}, {len(vector)} dimensions, {embedder.max_tokens} tokens"
 
 
-async def ask_prompts(folder: Path = PROMPTS) -> str:
-    versions = [load_prompt(PROMPT_NAME, version, folder) for version in prompt_versions(PROMPT_NAME, folder)]
-    return ", ".join(f"{prompt.name} {prompt.version} ({prompt.digest})" for prompt in versions) or "none"
+async def ask_prompts(settings: Settings, folder: Path = PROMPTS) -> str:
+    """All of them must load, not only the one in use."""
+    used = load_prompt(PROMPT_NAME, settings.prompt_version, folder)
+    versions = [load_prompt(PROMPT_NAME, version, folder).version for version in prompt_versions(PROMPT_NAME, folder)]
+    return f"{used.name} {used.version} ({used.digest}) in use; versions {', '.join(versions)}"
 
 
 async def ask_model(settings: Settings, client: openai.AsyncOpenAI | None) -> str:

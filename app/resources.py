@@ -90,7 +90,7 @@ async def check_store(store: VectorStore, ours: IndexIdentity) -> None:
     try:
         check_identity((await store.state()).identity, ours)
     except VectorStoreUnauthorizedError as error:
-        raise ConfigurationError(error.detail) from error
+        raise ConfigurationError(f"{error.detail} {error.hint}") from error
     except CollectionMissingError:
         log.warning("index.missing", hint="run `book-agent index`")
     except VectorStoreUnavailableError as error:

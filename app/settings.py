@@ -52,7 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     qdrant_collection: Annotated[
         str, Meta(description="collection that holds the book", pattern=r"^[\w.-]{1,255}$")
     ] = "textbook_content"
-    qdrant_timeout_s: Annotated[float, Meta(description="seconds for one Qdrant operation, its retries included", gt=0, le=60)] = 10.0
+    qdrant_timeout_s: Annotated[
+        float, Meta(description="seconds for one Qdrant operation, its retries included", gt=0, le=60)
+    ] = 10.0
     qdrant_attempts: Annotated[int, Meta(description="tries of one Qdrant operation", ge=1, le=10)] = 3
 
     database_url: Annotated[Secret, Meta(description="PostgreSQL URL (Neon: the pooled one)")] = field(
@@ -62,7 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Secret, Meta(description="PostgreSQL URL without a pooler, for migrations; DATABASE_URL when empty")
     ] = field(default_factory=Secret)
     database_pool_size: Annotated[int, Meta(description="connections held at the most", ge=1, le=200)] = 10
-    database_timeout_s: Annotated[float, Meta(description="seconds to wait for a connection or a statement", gt=0, le=60)] = 5.0
+    database_timeout_s: Annotated[
+        float, Meta(description="seconds to wait for a connection or a statement", gt=0, le=60)
+    ] = 5.0
 
     model_provider: Annotated[Provider, Meta(description="`openai`, `gemini` or `offline`")] = "openai"
     model_name: Annotated[
@@ -105,7 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="proxies whose X-Forwarded-For is believed, separated by commas", min_length=1)
     ] = "127.0.0.1"
     rate_limit_per_minute: Annotated[
-        int, Meta(description="requests per client address and minute, in each process; 0 is no limit", ge=0, le=1_000_000)
+        int,
+        Meta(description="requests per client address and minute, in each process; 0 is no limit", ge=0, le=1_000_000),
     ] = 60
     shutdown_grace_s: Annotated[int, Meta(description="seconds that answers in flight get at a stop", ge=0, le=600)] = (
         10

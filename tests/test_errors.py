@@ -149,6 +149,10 @@ def test_an_unknown_model_is_told_with_the_setting_to_check():
     assert "MODEL_NAME" in models.translate(refused(openai.NotFoundError, 404)).detail
 
 
+def test_a_model_that_only_calls_tools_is_told_as_such():
+    assert "kept calling tools" in models.translate(agents.MaxTurnsExceeded("6")).detail
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

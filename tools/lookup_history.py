@@ -13,9 +13,9 @@ ANSWER_LENGTH = 1500
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
-async def lookup_history(
+async def lookup_history(  # noqa: D417 - the model is not told of the context
     context: RunContextWrapper[TurnContext], query: str | None = None, limit: int | None = None
-) -> str:  # noqa: D417 - the model is not told of the context
+) -> str:
     """Look up earlier questions and answers of this conversation.
 
     For questions about the conversation itself, such as "what did I ask before?". It says nothing about the book.

@@ -1,5 +1,6 @@
 """The tool that searches the book."""
 
+import re
 import time
 from collections.abc import Iterable
 from html import escape
@@ -10,6 +11,7 @@ from tools.context import FoundPassage, ToolCall, TurnContext
 
 NAME = "search_book"
 NOTHING = "No passage was found."
+FENCE = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
@@ -41,4 +43,4 @@ def render(passages: Iterable[tuple[int, FoundPassage]]) -> str:
 
 
 def _fenced(text: str) -> str:
-    return text.replace("</passage", "<\\/passage").replace("<passage", "<\\passage")
+    return FENCE.sub(r"<\\", text)

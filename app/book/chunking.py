@@ -18,7 +18,9 @@ MIN_CHUNK_SIZE = 32
 HASH_DIGITS = 16
 SEPARATOR = " > "
 _NAMESPACE = uuid.UUID("b6a1ac55-7f5c-4e0f-9e62-6c6ea6c4c3b1")
-_MARKUP = re.compile(r"^[ \t>]*(?:`{3,}|~{3,}).*$|^[ \t>]*:{3,}[ \t]*\w*[ \t]*$|&#?\w+;", re.MULTILINE)
+_MARKUP = re.compile(
+    r"^[ \t>]*(?:`{3,}|~{3,}).*$|^[ \t>]*:{3,}[ \t]*\w*[ \t]*$|&(?:nbsp|ensp|emsp|thinsp|#160);", re.MULTILINE
+)
 
 
 class Chunk(msgspec.Struct, frozen=True):

@@ -75,15 +75,15 @@ def sentences_of(passage: str) -> Iterator[str]:
 def _paragraphs(text: str) -> Iterator[str]:
     """Runs of prose lines; a list item is one of its own."""
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in text.splitlines(keepends=True):
         plain = BULLET.sub("", line)
         if lines and (not line.strip() or NOT_PROSE.match(line) or plain != line):
-            yield "\n".join(lines)
+            yield "".join(lines)
             lines = []
         if line.strip() and not NOT_PROSE.match(line):
             lines.append(plain)
     if lines:
-        yield "\n".join(lines)
+        yield "".join(lines)
 
 
 def _defines(sentence: str, terms: set[str], stems: Callable[[str], list[str]]) -> bool:

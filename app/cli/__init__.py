@@ -48,7 +48,7 @@ def main() -> None:
         command(prog_name="book-agent")
     except BookAgentError as error:
         click.secho("book-agent: ", fg="red", nl=False, err=True)
-        click.echo(error.detail, err=True)
+        click.echo(f"{error.detail} {error.hint}".strip(), err=True)
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -112,7 +112,7 @@ async def _probed(settings: Settings, embedder: Embedder, store: VectorStore, st
         await probe("postgres", lambda: probes.ask_postgres(database)),
         await probe("qdrant", lambda: probes.ask_vector_store(store, embedder)),
         await probe("embedding", lambda: probes.ask_embedder(embedder)),
-        await probe("prompts", probes.ask_prompts),
+        await probe("prompts", lambda: probes.ask_prompts(settings)),
         await probe("model", lambda: probes.ask_model(settings, client)),
     ]
 

@@ -67,6 +67,7 @@ def dev(book: Path | None, data_dir: Path, host: str, port: int) -> None:
                     lambda: _announce(settings, address, data_dir),
                     open_store=lambda _: EdgeStore(embedded.root),
                     embedder=embedder,
+                    alone=True,
                 )
             )
         finally:
@@ -80,7 +81,7 @@ def _announce(settings: Settings, address: str, data_dir: Path) -> None:
     question = """'{"content": "What is ROS 2?"}'"""
     console.print(
         f"  curl -s {address}/api/v1/chat -H 'content-type: application/json' -d {question}\n"
-        f"  book-agent ask 'What is ROS 2?'\n\nThe API is described at {address}/schema. Ctrl-C ends everything.\n",
+        f"  uv run book-agent ask 'What is ROS 2?'\n\nThe API is described at {address}/schema. Ctrl-C ends everything.\n",
         soft_wrap=True,
         markup=False,
     )

@@ -51,12 +51,17 @@ async def serve_until_stopped(
     *,
     open_store: OpenStore = open_server_store,
     embedder: Embedder | None = None,
+    alone: bool = False,
 ) -> None:
     """Opens everything before it accepts a request, and closes it after the last answer.
+
+    `alone`: no other process serves from this database, so an answer that is still running was left by a killed one.
 
     Raises ConfigurationError for what will not mend itself.
     """
     async with open_resources(settings, open_store=open_store, embedder=embedder) as resources:
+        if alone:
+            await resources.conversations.fail_unfinished()
 
         @contextlib.asynccontextmanager
         async def opened(_settings: Settings) -> AsyncIterator[Resources]:

@@ -158,6 +158,14 @@ class Conversations:
                 STORE_ANSWER, values | {"content": without_nul(answer.content), "id": message_id, "owner": owner}
             )
 
+    async def fail_unfinished(self) -> int:
+        """How many answers a killed process left running; only for a process that has the database to itself."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(
+                "update messages set status = 'failed', finished_at = now() where status = 'running'"
+            )
+            return cursor.rowcount
+
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
         """Answered ones, oldest first."""
         return await self._exchanges(

@@ -38,7 +38,7 @@ class Database:
             max_idle=120,
             max_lifetime=1800,
             reconnect_timeout=10,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             kwargs=UNPREPARED | {"connect_timeout": max(1, round(self._timeout_s))},
         )
 
@@ -59,6 +59,14 @@ class Database:
             return
         if pending:
             raise MigrationError(f"the database lacks {', '.join(pending)}: run `book-agent migrate`")
+
+    async def _check(self, connection: Connection) -> None:
+        """Where one connection was cut the others were too, and the pool would pause 1, 2, 4 s between finding them."""
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            await self._pool.drain()
+            raise
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -73,7 +73,9 @@ class TestLimit:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("vector", [np.zeros(384), np.full(384, np.nan), np.full(384, np.inf)], ids=str)
+    @pytest.mark.parametrize(
+        "vector", [np.zeros(384), np.full(384, np.nan), np.full(384, np.inf)], ids=["zero", "nan", "inf"]
+    )
     async def test_a_vector_that_is_no_direction_is_an_error(self, embedder, monkeypatch, vector):
         for method in ("passage_embed", "query_embed"):
             monkeypatch.setattr(embedder._model, method, lambda *_, **__: [vector])

@@ -1,5 +1,6 @@
 """`book-agent index` and `init-collection`: exit codes, what they say, and what they leave behind."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from app.book.edge_store import read_state
+from app.book.vector_store import IndexIdentity
 from app.cli import main
 from app.settings import Settings
 from tests.conftest import SMALL_BOOK
@@ -17,7 +19,8 @@ from tests.fakes.loopback import HOST, ThreadServer, bind, port_of
 from tests.fakes.qdrant import FakeQdrant
 
 BOOK_AGENT = Path(sys.executable).parent / "book-agent"
-CREATION = ("PUT", f"/collections/{Settings().qdrant_collection}")
+COLLECTION = Settings().qdrant_collection
+CREATION = ("PUT", f"/collections/{COLLECTION}")
 NOT_UTF_8 = b"\xff\xfe"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
@@ -39,7 +42,6 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def book_agent(monkeypatch, capsys) -> Command:
     """Runs the command in this process, without its hold on the logging of all tests."""
-    monkeypatch.setattr("app.logs.configure_logs", lambda *_, **__: None)
     monkeypatch.setattr("app.cli.index.configure_logs", lambda *_, **__: None)
 
     def run(*words: object) -> Outcome:
@@ -68,6 +70,10 @@ def qdrant(monkeypatch) -> Iterator[FakeQdrant]:
         monkeypatch.setenv("QDRANT_CLUSTER_ENDPOINT", server.url)
         monkeypatch.setenv("QDRANT_API_KEY", "right")
         yield qdrant
+
+
+def points(qdrant: FakeQdrant) -> int:
+    return asyncio.run(qdrant.engine.db.count(COLLECTION)).count
 
 
 class TestEmbeddedIndex:
@@ -177,8 +183,7 @@ class TestServer:
     def test_gets_the_index_and_the_same_again(self, book_agent, qdrant):
         outcomes = [book_agent("index", "--source", SMALL_BOOK, "--json") for _ in range(2)]
         assert [outcome.code for outcome in outcomes] == [0, 0]
-        collection = qdrant.engine.db._client.collections[Settings().qdrant_collection]
-        assert len(collection.ids) == outcomes[0].summary["chunks"] == outcomes[1].summary["chunks"] == 7
+        assert points(qdrant) == outcomes[0].summary["chunks"] == outcomes[1].summary["chunks"] == 7
         assert qdrant.seen.count(CREATION) == 1
 
     def test_gets_a_collection_and_keeps_it(self, book_agent, qdrant):
@@ -192,15 +197,17 @@ class TestServer:
         monkeypatch.setenv("QDRANT_API_KEY", "wrong-key")
         outcome = book_agent(*command)
         assert (outcome.code, outcome.out) == (2, "")
-        assert "book-agent: Qdrant refused the API key: check QDRANT_API_KEY." in outcome.err
+        assert "book-agent: Qdrant refused the API key. Check QDRANT_API_KEY." in outcome.err
         assert "wrong-key" not in outcome.err
 
     def test_with_an_index_of_another_model_is_not_written_to(self, book_agent, qdrant, monkeypatch):
-        monkeypatch.setattr("app.book.embedding.PACKAGED_MODEL", "older")
-        monkeypatch.setenv("EMBEDDING_MODEL", "older")
-        assert book_agent("init-collection").code == 0
-        monkeypatch.undo()
-        assert qdrant.seen.count(CREATION) == 1
+        with monkeypatch.context() as older:
+            older.setattr("app.cli.index.identity_of", lambda _: IndexIdentity("older@1", 384))
+            assert book_agent("init-collection").code == 0
+        outcome = book_agent("index", "--source", SMALL_BOOK)
+        assert outcome.code == 2
+        assert "embedding is older@1 in the index and all-MiniLM-L6-v2-int8@8199be6f699a here" in outcome.err
+        assert points(qdrant) == 0
 
     def test_that_is_down_is_an_error_and_not_a_skipped_document(self, book_agent, monkeypatch):
         with bind() as nobody:

@@ -1,0 +1,144 @@
+"""The offline model, run by the real SDK with the real tools."""
+
+import re
+from typing import Any
+
+import pytest
+from agents import Agent, RunConfig, Runner
+
+from app.book.bm25 import TermEncoder
+from app.chat.models import make_agent, make_model
+from app.chat.prompts import NO_ANSWER, load_prompt
+from app.settings import Settings
+from tests.fakes.sources import exchange, passage, turn_context
+from tools.context import TurnContext
+
+TIDE = passage("A tide is the regular rise and fall of the sea.", "Tides")
+SPRING = passage("Spring tides come at full moon.", "Tides > Spring tides")
+UNTRACED = RunConfig(tracing_disabled=True)
+
+
+@pytest.fixture
+def agent(terms: TermEncoder) -> Agent[TurnContext]:
+    settings = Settings(model_provider="offline")
+    return make_agent(load_prompt("book_agent", "v1"), settings, make_model(settings, None, terms))
+
+
+def asked(*questions: str) -> list[Any]:
+    """The last one is the question; those before it had answers."""
+    earlier = [
+        {"role": role, "content": text} for question in questions[:-1] for role, text in pair(question, "As I said.")
+    ]
+    return [*earlier, {"role": "user", "content": questions[-1]}]
+
+
+def pair(question: str, answer: str) -> list[tuple[str, str]]:
+    return [("user", question), ("assistant", answer)]
+
+
+async def answered(agent: Agent[TurnContext], context: TurnContext, *questions: str) -> str:
+    result = await Runner.run(agent, asked(*questions), context=context, run_config=UNTRACED)
+    return result.final_output
+
+
+async def test_it_searches_the_book_and_then_cites(agent):
+    context = turn_context([SPRING, TIDE])
+    assert await answered(agent, context, "What is a tide?") == "A tide is the regular rise and fall of the sea. [2]"
+    assert context.book.searches == [("What is a tide?", None)]
+    assert [call.name for call in context.calls] == ["search_book"]
+
+
+@pytest.mark.parametrize("found", [[TIDE], []], ids=["nothing that answers", "nothing at all"])
+async def test_it_says_so_when_the_book_has_no_answer(agent, found):
+    assert await answered(agent, turn_context(found), "How do I bake bread?") == NO_ANSWER
+
+
+async def test_it_answers_about_the_conversation_from_the_history(agent):
+    context = turn_context([TIDE], exchanges=[exchange("What is a tide?", "A rise."), exchange("Why?", "The Moon.")])
+    told = await answered(agent, context, "What did I ask before?")
+    assert told == "In this conversation you asked:\n- What is a tide?\n- Why?"
+    assert (context.history.lookups, context.book.searches) == ([(None, 5)], [])
+
+
+async def test_it_says_so_when_nothing_was_asked_before(agent):
+    assert "not asked anything" in await answered(agent, turn_context(), "What did I ask before?")
+
+
+@pytest.mark.parametrize(
+    ("question", "searched"),
+    [
+        pytest.param("And spring tides?", "What is a tide? And spring tides?", id="few words"),
+        pytest.param(
+            "How often does it come in a month?", "What is a tide? How often does it come in a month?", id="it"
+        ),
+        pytest.param("When do spring tides come?", "When do spring tides come?", id="stands alone"),
+    ],
+)
+async def test_a_follow_up_is_searched_with_the_question_before_it(agent, question, searched):
+    context = turn_context([TIDE, SPRING])
+    await answered(agent, context, "Who measures?", "What is a tide?", question)
+    assert context.book.searches == [(searched, None)]
+
+
+async def test_a_first_question_of_few_words_is_searched_alone(agent):
+    context = turn_context([TIDE])
+    await answered(agent, context, "Tide?")
+    assert context.book.searches == [("Tide?", None)]
+
+
+async def test_the_question_may_come_as_text_or_in_parts(agent):
+    parts: Any = [{"role": "user", "content": [{"type": "input_text", "text": "What is a tide?"}]}]
+    for given in ("What is a tide?", parts):
+        result = await Runner.run(agent, given, context=turn_context([TIDE]), run_config=UNTRACED)
+        assert result.final_output.endswith("[1]")
+
+
+async def test_the_streamed_answer_is_the_whole_one_word_by_word(agent):
+    run = Runner.run_streamed(agent, asked("What is a tide?"), context=turn_context([TIDE]), run_config=UNTRACED)
+    raw = [event.data async for event in run.stream_events() if event.type == "raw_response_event"]
+    words = [each.delta for each in raw if each.type == "response.output_text.delta"]
+    whole = await answered(agent, turn_context([TIDE]), "What is a tide?")
+    assert "".join(words) == run.final_output == whole
+    assert len(words) == len(whole.split())
+
+
+async def test_a_tool_call_is_announced_in_the_stream(agent):
+    run = Runner.run_streamed(agent, asked("What is a tide?"), context=turn_context([TIDE]), run_config=UNTRACED)
+    raw = [event.data async for event in run.stream_events() if event.type == "raw_response_event"]
+    added = [each.item for each in raw if each.type == "response.output_item.added"]
+    assert [(item.type, getattr(item, "name", None)) for item in added] == [
+        ("function_call", "search_book"),
+        ("message", None),
+    ]
+
+
+async def test_the_same_question_gets_the_same_answer_and_usage(agent):
+    runs = [
+        await Runner.run(agent, asked("What is a tide?"), context=turn_context([TIDE, SPRING]), run_config=UNTRACED)
+        for _ in range(2)
+    ]
+    first, second = [(run.final_output, run.context_wrapper.usage.requests) for run in runs]
+    assert first == second == (runs[0].final_output, 2)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_usage_is_estimated_for_both_calls(agent, streamed):
+    context = turn_context([TIDE])
+    if streamed:
+        run: Any = Runner.run_streamed(agent, asked("What is a tide?"), context=context, run_config=UNTRACED)
+        assert [event async for event in run.stream_events()]
+    else:
+        run = await Runner.run(agent, asked("What is a tide?"), context=context, run_config=UNTRACED)
+    usage = run.context_wrapper.usage
+    assert usage.requests == 2
+    assert usage.input_tokens > len(agent.instructions) / 4 * 2
+    assert 0 < usage.output_tokens == usage.total_tokens - usage.input_tokens
+
+
+async def test_ids_of_calls_are_unique(agent):
+    results = [
+        await Runner.run(agent, asked("What is a tide?"), context=turn_context([TIDE]), run_config=UNTRACED)
+        for _ in range(2)
+    ]
+    ids = re.findall(r"call_[0-9a-f]+", str([result.to_input_list() for result in results]))
+    assert len(set(ids)) == 2

@@ -1,0 +1,194 @@
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.errors import NotFoundError
+from app.history.conversations import AnswerRecord, Conversations, StoredTurn
+
+OWNER, OTHER = "ann", "bob"
+
+
+def answer_record(content: str = "The Moon.", **changes: object) -> AnswerRecord:
+    fields = {
+        "status": "answered",
+        "content": content,
+        "model": "gpt-test",
+        "prompt_name": "book_agent",
+        "prompt_version": "v1",
+        "prompt_digest": "abc",
+        "index_version": "i1",
+        "input_tokens": 10,
+        "output_tokens": 3,
+        "model_calls": 1,
+        "citations": [],
+        "refusal": None,
+        "error": None,
+        "timings": {"total": 0.5},
+    }
+    return AnswerRecord(**fields | changes)
+
+
+@pytest.fixture
+def exchange(conversations):
+    """Stores a question and its answer, in a new conversation unless one is given."""
+
+    async def store(question: str, answer: str = "An answer.", within: UUID | None = None, **fields) -> StoredTurn:
+        turn = await conversations.store_question(OWNER, within, question)
+        await conversations.store_answer(OWNER, turn.message_id, answer_record(answer, **fields))
+        return turn
+
+    return store
+
+
+@pytest.fixture
+async def tides(exchange) -> UUID:
+    """A conversation of three exchanges."""
+    first = await exchange("What causes tides?", "The gravity of the Moon.")
+    await exchange("How is the level measured?", "With gauges in stilling wells.", first.conversation_id)
+    await exchange("And in spring?", "Spring tides are higher.", first.conversation_id)
+    return first.conversation_id
+
+
+async def messages(conversations: Conversations, conversation: UUID, owner: str = OWNER) -> list:
+    return await conversations.messages(owner, conversation, limit=100, before=None)
+
+
+class TestStoring:
+    async def test_a_question_is_there_before_its_answer_which_is_running(self, conversations):
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        question, answer = await messages(conversations, turn.conversation_id)
+        assert (question.role, question.status, question.content) == ("user", "complete", "What causes tides?")
+        assert (answer.role, answer.status, answer.content) == ("assistant", "running", "")
+        assert answer.id == turn.message_id
+        assert question.turn_id == answer.turn_id == turn.turn_id
+
+    async def test_an_answer_has_all_that_made_it(self, conversations):
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        await conversations.store_answer(OWNER, turn.message_id, answer_record())
+        answer = (await messages(conversations, turn.conversation_id))[1]
+        assert (answer.status, answer.content, answer.model) == ("answered", "The Moon.", "gpt-test")
+        assert (answer.prompt_name, answer.prompt_version, answer.prompt_digest) == ("book_agent", "v1", "abc")
+        assert answer.index_version == "i1"
+
+    async def test_json_comes_back_as_it_was(self, conversations, exchange):
+        citations = [{"n": 1, "quote": "größer 🌊 \"'", "start": 0, "heading_path": ["a", "b"], "support": 0.5}]
+        refusal = {"reason": "not_in_book", "nearest": []}
+        turn = await exchange("?", citations=citations, refusal=refusal, error={"type": "x"})
+        answer = (await messages(conversations, turn.conversation_id))[1]
+        assert (answer.citations, answer.refusal, answer.error) == (citations, refusal, {"type": "x"})
+
+    async def test_json_that_is_absent_is_none(self, conversations, exchange):
+        turn = await exchange("?", citations=None, refusal=None, error=None)
+        answer = (await messages(conversations, turn.conversation_id))[1]
+        assert (answer.citations, answer.refusal, answer.error) == (None, None, None)
+
+    async def test_nul_is_left_out_of_question_answer_and_title(self, conversations, exchange, database):
+        turn = await exchange("What\x00?", "The\x00 Moon.")
+        stored = await messages(conversations, turn.conversation_id)
+        assert [message.content for message in stored] == ["What?", "The Moon."]
+        async with database.connection() as connection:
+            title = await (await connection.execute("select title from conversations")).fetchone()
+        assert title == {"title": "What?"}
+
+    async def test_a_long_first_question_gives_its_beginning_as_title(self, conversations, database):
+        await conversations.store_question(OWNER, None, "tide " * 100)
+        async with database.connection() as connection:
+            title = await (await connection.execute("select title from conversations")).fetchone()
+        assert title["title"] == ("tide " * 100)[:80]
+
+    async def test_a_further_question_goes_into_its_conversation(self, conversations, tides):
+        contents = [message.content for message in await messages(conversations, tides)]
+        assert contents[::2] == ["What causes tides?", "How is the level measured?", "And in spring?"]
+
+
+class TestOwner:
+    """Another owner's conversation is as absent as one that never was."""
+
+    @pytest.fixture(params=["another owner's", "unknown"])
+    def absent(self, request, tides) -> UUID:
+        return tides if request.param == "another owner's" else uuid4()
+
+    async def test_its_messages_are_not_found(self, conversations, absent):
+        with pytest.raises(NotFoundError, match="no such conversation"):
+            await messages(conversations, absent, OTHER)
+
+    async def test_it_takes_no_question(self, conversations, absent, tides):
+        with pytest.raises(NotFoundError, match="no such conversation"):
+            await conversations.store_question(OTHER, absent, "May I?")
+        assert len(await messages(conversations, tides)) == 6
+
+    async def test_it_has_no_exchanges(self, conversations, absent):
+        assert await conversations.recent_exchanges(OTHER, absent, 10) == []
+        assert await conversations.find_exchanges(OTHER, absent, "tides", 10) == []
+
+    async def test_its_answer_is_not_overwritten(self, conversations):
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        await conversations.store_answer(OTHER, turn.message_id, answer_record("Mine."))
+        assert [message.content for message in await messages(conversations, turn.conversation_id)][1] == ""
+
+
+class TestRecentExchanges:
+    async def test_are_the_last_ones_oldest_first(self, conversations, tides):
+        recent = await conversations.recent_exchanges(OWNER, tides, 2)
+        assert [(exchange.question, exchange.answer) for exchange in recent] == [
+            ("How is the level measured?", "With gauges in stilling wells."),
+            ("And in spring?", "Spring tides are higher."),
+        ]
+
+    @pytest.mark.parametrize("status", ["refused", "failed", "cancelled", "running"])
+    async def test_leave_out_what_was_not_answered(self, conversations, exchange, tides, status):
+        await exchange("How deep?", "About", tides, status=status)
+        recent = await conversations.recent_exchanges(OWNER, tides, 10)
+        assert [exchange.question for exchange in recent][-1] == "And in spring?"
+        assert len(recent) == 3
+
+    async def test_leave_out_other_conversations(self, conversations, exchange, tides):
+        turn = await exchange("Something else?")
+        assert len(await conversations.recent_exchanges(OWNER, turn.conversation_id, 10)) == 1
+
+
+class TestFindingExchanges:
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("measuring", ["How is the level measured?"]),
+            ("gravity", ["What causes tides?"]),
+            ("a stilling well", ["How is the level measured?"]),
+            ("gravity gauges", ["What causes tides?", "How is the level measured?"]),
+            ("TIDE", ["What causes tides?", "And in spring?"]),
+            ("robots", []),
+            ("what is the", []),
+            ("", []),
+            ("\x00", []),
+            ("gravity\x00", ["What causes tides?"]),
+            ("& | ! ( gravity <-> 'it''s :*", ["What causes tides?"]),
+            ("http://gravity.example/?a=1&b=2 \\ 'gravity'", ["What causes tides?"]),
+        ],
+        ids=ascii,
+    )
+    async def test_goes_by_the_words_of_question_and_answer(self, conversations, tides, query, expected):
+        found = await conversations.find_exchanges(OWNER, tides, query, 10)
+        assert [exchange.question for exchange in found] == expected
+
+    async def test_prefers_what_has_more_of_the_words(self, conversations, tides):
+        [best] = await conversations.find_exchanges(OWNER, tides, "higher spring tides", 1)
+        assert best.question == "And in spring?"
+
+    async def test_leaves_out_what_was_not_answered(self, conversations, exchange, tides):
+        await exchange("Is gravity strong?", "", tides, status="failed")
+        assert len(await conversations.find_exchanges(OWNER, tides, "gravity", 10)) == 1
+
+
+class TestMessages:
+    async def test_are_oldest_first(self, conversations, tides):
+        stored = await messages(conversations, tides)
+        assert [message.role for message in stored] == ["user", "assistant"] * 3
+        assert [message.position for message in stored] == sorted(message.position for message in stored)
+
+    async def test_are_paged_backwards_without_gap_or_repetition(self, conversations, tides):
+        everything, before, pages = await messages(conversations, tides), None, []
+        while page := await conversations.messages(OWNER, tides, limit=4, before=before):
+            pages.insert(0, page)
+            before = page[0].position
+        assert [len(page) for page in pages] == [2, 4]
+        assert [message for page in pages for message in page] == everything
