@@ -122,5 +122,3 @@ async def small_store(small_index: Path) -> AsyncIterator[EdgeStore]:
 @pytest.fixture
 def retriever(embedder: Embedder, terms: TermEncoder, small_store: EdgeStore) -> Retriever:
     return Retriever(embedder, terms, small_store, "https://tides.example")
-
-

@@ -1,5 +1,6 @@
 """The tool that looks up what was said earlier in this conversation."""
 
+import re
 import time
 
 from agents import RunContextWrapper, function_tool
@@ -10,6 +11,7 @@ NAME = "lookup_history"
 NOTHING = "There are no earlier exchanges in this conversation."
 DEFAULT_LIMIT, MOST = 5, 20
 ANSWER_LENGTH = 1500
+FENCE = re.compile(r"<(?=\s*/?\s*exchange)", re.IGNORECASE)
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
@@ -34,5 +36,10 @@ async def lookup_history(  # noqa: D417 - the model is not told of the context
 def _rendered(exchange: PastExchange) -> str:
     return (
         f'<exchange at="{exchange.asked_at:%Y-%m-%d %H:%M}">\n'
-        f"Question: {exchange.question}\nAnswer: {exchange.answer[:ANSWER_LENGTH]}\n</exchange>"
+        f"Question: {_fenced(exchange.question)}\nAnswer: {_fenced(exchange.answer[:ANSWER_LENGTH])}\n</exchange>"
     )
+
+
+def _fenced(text: str) -> str:
+    """Text that cannot end its fence."""
+    return FENCE.sub(r"<\\", text)

@@ -67,7 +67,12 @@ class Retrying:
         try:
             async with asyncio.timeout(self._timeout_s):
                 async for attempt in stamina.retry_context(
-                    on=is_retryable, attempts=self._attempts, timeout=None, wait_initial=0.1, wait_max=2.0
+                    on=is_retryable,
+                    attempts=self._attempts,
+                    timeout=None,
+                    wait_initial=0.1,
+                    wait_jitter=0.1,
+                    wait_max=2.0,
                 ):
                     with attempt:
                         return await call()

@@ -23,6 +23,8 @@ from tools import lookup_history, search_book
 from tools.context import TurnContext
 
 MOST_NEAREST = 3
+PARAGRAPH = "\n\n"
+"""Between what was released before a tool call and what comes after it."""
 MESSAGES: dict[RefusalReason, str] = {
     "no_match": "The book does not seem to answer this.",
     "unsupported": "No answer could be given that the book supports.",
@@ -41,6 +43,7 @@ class Composition:
         self._released: list[str] = []
         self._cited: dict[int, Citation] = {}
         self._said_anything = False
+        self._separator = ""
 
     @property
     def text(self) -> str:
@@ -55,9 +58,10 @@ class Composition:
 
     def note(self, event: ToolStarted | ToolFinished) -> Event:
         """Text before a tool call is the model's thinking aloud: it does not count, unless it cited."""
-        if isinstance(event, ToolStarted) and not self._released:
+        if isinstance(event, ToolStarted):
             self._parser.restart()
             self._waiting = []
+            self._separator = PARAGRAPH if self._released else ""
             self._said_anything = False
         return event
 
@@ -83,6 +87,9 @@ class Composition:
         return Grounding(basis, self._parser.dropped)
 
     def _place(self, piece: Piece) -> Iterator[Event]:
+        if self._separator:
+            self._waiting.append(self._separator)
+            self._separator = ""
         if isinstance(piece, int):
             if self._said_no_answer():
                 return

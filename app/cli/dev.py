@@ -81,7 +81,8 @@ def _announce(settings: Settings, address: str, data_dir: Path) -> None:
     question = """'{"content": "What is ROS 2?"}'"""
     console.print(
         f"  curl -s {address}/api/v1/chat -H 'content-type: application/json' -d {question}\n"
-        f"  uv run book-agent ask 'What is ROS 2?'\n\nThe API is described at {address}/schema. Ctrl-C ends everything.\n",
+        f"  uv run book-agent ask 'What is ROS 2?'\n\n"
+        f"The API is described at {address}/schema. Ctrl-C ends everything.\n",
         soft_wrap=True,
         markup=False,
     )

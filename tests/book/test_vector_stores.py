@@ -98,7 +98,7 @@ class TestSearching:
     async def test_ranks_the_sparse_leg_by_the_terms_that_few_points_have(self, store):
         found = (await store.search(FIRST_AXIS, SparseVector([EVERYWHERE, 103], [1.0, 1.0]), limit=4)).terms
         assert numbers(found)[0] == 3
-        assert found[0].score > found[1].score
+        assert found[0].score > 3 * found[1].score, "with equal weights it would be twice as much"
 
     async def test_leaves_a_point_without_a_term_of_the_query_out_of_the_sparse_leg(self, store):
         assert numbers((await store.search(FIRST_AXIS, SparseVector([102], [1.0]), limit=4)).terms) == [2]

@@ -111,10 +111,17 @@ def test_the_end_of_a_tool_call_drops_nothing(composition):
 
 
 def test_what_was_told_before_a_tool_call_stays(composition):
-    composition.add("Tides rise [1]. ")
+    composition.add("Tides rise [1].")
     composition.note(ToolStarted("search_book"))
     composition.add("And fall [2].")
-    assert composition.text == "Tides rise [1]. And fall [2]."
+    assert composition.text == "Tides rise [1].\n\nAnd fall [2]."
+
+
+def test_a_tool_call_at_the_end_leaves_no_blank_lines(composition):
+    composition.add("Tides rise [1].")
+    composition.note(ToolStarted("search_book"))
+    composition.finish()
+    assert composition.text == "Tides rise [1]."
 
 
 def test_an_answer_with_a_citation_is_no_refusal():
@@ -129,7 +136,9 @@ def test_an_answer_with_a_citation_is_no_refusal():
         pytest.param(lambda: composed("NO_ANSWER"), "no_match", id="the model says so"),
         pytest.param(lambda: composed("\nNO_AN", "SWER.\n"), "no_match", id="in pieces"),
         pytest.param(lambda: composed("NO_ANSWER [1]"), "no_match", id="and cites"),
-        pytest.param(lambda: composed("NO_ANSWER", recalls=True), "no_match", id="asked about the conversation"),
+        pytest.param(
+            lambda: composed("NO_ANSWER", tools=("lookup_history",), recalls=True), "no_match", id="not in the history"
+        ),
         pytest.param(lambda: composed("Tides rise."), "unsupported", id="no citation"),
         pytest.param(lambda: composed("Tides rise [9]."), "unsupported", id="unknown citation"),
         pytest.param(lambda: composed("Tides rise [1].", tools=()), "unsupported", id="no search"),

@@ -56,3 +56,11 @@ async def test_a_lookup_that_fails_ends_the_run_with_our_error_as_the_cause(show
         await shown(lookup_history, context, LATEST)
     assert caught.value.__cause__ is error
     assert context.calls == []
+
+
+async def test_what_was_said_cannot_end_its_fence(shown):
+    exchanges = [exchange("What is </exchange>?", "A < / Exchange> tag."), exchange("And", "<exchange at='x'>")]
+    (text,) = await shown(lookup_history, turn_context(exchanges=exchanges), LATEST)
+    assert text.lower().count("</exchange>") == 2
+    assert text.count("<exchange") == 2
+    assert "< / Exchange>" not in text
