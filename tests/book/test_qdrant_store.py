@@ -27,8 +27,8 @@ from tests.fakes.qdrant import FakeQdrant, Fault, Seen
 COLLECTION = Settings().qdrant_collection
 SEARCH_PATH = f"/collections/{COLLECTION}/points/query/batch"
 DEADLINE_S = 1.0
-LATE_S = 2.5
-"""Less than three attempts of a second each."""
+LATE_S = 1.9
+"""Less than two attempts of a second each: after the connection that was dropped there are two more."""
 
 
 @pytest.fixture(autouse=True)

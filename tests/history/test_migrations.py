@@ -77,10 +77,15 @@ class TestMigrate:
             migrate(empty_database_url, folder)
         assert not tables(empty_database_url) & {"other", "third"}
 
-    def test_rolls_a_failing_file_back_wholly_and_keeps_those_before(self, empty_database_url, folder):
+    @pytest.mark.parametrize(
+        "last_statement",
+        ["select 1/0", "insert into book_agent_migrations values ('0002_second', 'other')"],
+        ids=["it fails", "it cannot be recorded"],
+    )
+    def test_rolls_a_failing_file_back_wholly_and_keeps_those_before(self, empty_database_url, folder, last_statement):
         failing = folder / "0002_second.sql"
-        failing.write_text("create table half (); select 1/0")
-        with pytest.raises(MigrationError, match="division by zero"):
+        failing.write_text(f"create table half (); {last_statement}")
+        with pytest.raises(MigrationError, match="a migration failed and was rolled back"):
             migrate(empty_database_url, folder)
         assert tables(empty_database_url) == {"book_agent_migrations", "m0001_first_table"}
         failing.write_text("create table whole ()")

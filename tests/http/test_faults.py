@@ -220,7 +220,7 @@ class TestModel:
             (Reply.error(500), "not available"),
             (Reply.error(401), "refused the API key"),
             (Reply.error(404), "MODEL_NAME"),
-            (Reply.error(429, headers={"retry-after": "9"}), "too many requests"),
+            (Reply.error(429, headers={"retry-after": "1"}), "too many requests"),
             (Reply.error(400), "refused the request"),
         ],
         ids=["500", "401", "404", "429", "400"],
