@@ -11,7 +11,7 @@ from app.book.embedding import Embedder
 from app.book.vector_store import VectorStore, check_identity
 from app.chat.models import translate
 from app.chat.prompts import PROMPTS, load_prompt, prompt_versions
-from app.errors import BookAgentError
+from app.errors import BookAgentError, CollectionMissingError
 from app.history.database import Database
 from app.resources import PROMPT_NAME, identity_of
 from app.settings import Settings
@@ -50,7 +50,7 @@ async def ask_vector_store(store: VectorStore, embedder: Embedder) -> str:
     state = await store.state()
     check_identity(state.identity, identity_of(embedder))
     if state.chunks == 0:
-        return f"{version}; the index is empty: run `book-agent index`"
+        raise CollectionMissingError
     return (
         f"{version}; {state.chunks} chunks, {state.identity.dimension} dimensions, {state.identity.distance}, "
         f"index {state.version}"

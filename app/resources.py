@@ -1,5 +1,7 @@
 """Everything the service holds open, as one `async with`; closed in the reverse order."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore, check_identity
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
 from app.chat.prompts import load_prompt
+from app.chat.running import RunningTurns
 from app.chat.turn import TurnParts
 from app.errors import (
+    BookAgentError,
     CollectionMissingError,
     ConfigurationError,
     VectorStoreUnauthorizedError,
@@ -26,6 +30,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 
 PROMPT_NAME = "book_agent"
+SWEEP_EVERY_S = 60.0
 log = structlog.get_logger(__name__)
 
 OpenStore = Callable[[Settings], VectorStore]
@@ -77,8 +82,20 @@ async def open_resources(
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         retriever = Retriever(embedder, terms, store, settings.book_base_url)
         agent = make_agent(prompt, settings, make_model(settings, client, terms))
-        parts = TurnParts(settings, conversations, retriever, prompt, agent, metrics)
+        running = RunningTurns()
+        stack.push_async_callback(running.close)
+        sweeping = asyncio.create_task(_sweep(conversations, settings.turn_timeout_s + SWEEP_EVERY_S))
+        stack.callback(sweeping.cancel)
+        parts = TurnParts(settings, conversations, retriever, prompt, agent, metrics, running)
         yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
+
+
+async def _sweep(conversations: Conversations, older_than_s: float) -> None:
+    """Answers that a killed process left running, here or in another replica, are failed ones."""
+    while True:
+        with contextlib.suppress(BookAgentError):
+            await conversations.fail_unfinished(older_than_s)
+        await asyncio.sleep(SWEEP_EVERY_S)
 
 
 def identity_of(embedder: Embedder) -> IndexIdentity:

@@ -140,7 +140,10 @@ POSTGRES_URLS = ("database_url", "database_direct_url")
 
 def environment(folder: Path) -> dict[str, str]:
     """The process environment over the `.env` of a folder: the only place that reads either."""
-    from_file = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    try:
+        from_file = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    except (OSError, UnicodeError) as error:
+        raise SettingsError([f".env cannot be read: {error}"]) from error
     return from_file | dict(os.environ)
 
 

@@ -53,8 +53,8 @@ class TurnContext:
     history: History
     shown: list[FoundPassage] = field(default_factory=list)
     """The passage with number n is at n - 1."""
-    calls: list[ToolCall] = field(default_factory=list)
-    """Those that succeeded."""
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    """Those that succeeded, by their ids."""
 
     def number(self, passage: FoundPassage) -> int:
         for n, other in enumerate(self.shown, 1):
@@ -64,4 +64,8 @@ class TurnContext:
         return len(self.shown)
 
     def succeeded(self, tool: str) -> bool:
-        return any(call.name == tool for call in self.calls)
+        return any(call.name == tool for call in self.calls.values())
+
+    def found(self, tool: str) -> int:
+        """In all calls of the tool together."""
+        return sum(call.found for call in self.calls.values() if call.name == tool)

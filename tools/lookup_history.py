@@ -3,7 +3,8 @@
 import re
 import time
 
-from agents import RunContextWrapper, function_tool
+from agents import function_tool
+from agents.tool_context import ToolContext
 
 from tools.context import PastExchange, ToolCall, TurnContext
 
@@ -16,7 +17,7 @@ FENCE = re.compile(r"<(?=\s*/?\s*exchange)", re.IGNORECASE)
 
 @function_tool(name_override=NAME, failure_error_function=None)
 async def lookup_history(  # noqa: D417 - the model is not told of the context
-    context: RunContextWrapper[TurnContext], query: str | None = None, limit: int | None = None
+    context: ToolContext[TurnContext], query: str | None = None, limit: int | None = None
 ) -> str:
     """Look up earlier questions and answers of this conversation.
 
@@ -29,7 +30,7 @@ async def lookup_history(  # noqa: D417 - the model is not told of the context
     turn = context.context
     started = time.perf_counter()
     exchanges = await turn.history.look_up(query, max(1, min(limit or DEFAULT_LIMIT, MOST)))
-    turn.calls.append(ToolCall(NAME, len(exchanges), time.perf_counter() - started))
+    turn.calls[context.tool_call_id] = ToolCall(NAME, len(exchanges), time.perf_counter() - started)
     return "\n".join(_rendered(exchange) for exchange in exchanges) or NOTHING
 
 

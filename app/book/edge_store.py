@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-import qdrant_edge as qe
 
 from app.book.bm25 import SparseVector
 from app.book.vector_store import (
@@ -29,7 +28,14 @@ from app.book.vector_store import (
     Legs,
     Point,
 )
-from app.errors import CollectionMissingError, ConfigurationError, VectorStoreUnavailableError
+from app.errors import CollectionMissingError, ConfigurationError, MissingExtraError, VectorStoreUnavailableError
+
+try:
+    import qdrant_edge as qe
+except ImportError as error:
+    raise MissingExtraError(
+        "the embedded vector store needs the `embedded` extra: pip install '.[embedded]'"
+    ) from error
 
 POINTER = "current"
 STATE = "state.json"
@@ -41,17 +47,19 @@ UPSERT_SIZE = 100
 class EdgeStore:
     """Reads the current generation. One process at a time can hold a generation open."""
 
+    state_ttl_s = 0.0
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._shard: Any = None
         self._generation = ""
-        self._state: IndexState | None = None
 
     async def state(self) -> IndexState:
-        self._follow()
-        if self._state is None:
-            raise CollectionMissingError(f"there is no index in {self._root}")
-        return self._state
+        """Does not open the index, so it can be asked while another process serves."""
+        state = read_state(self._root)
+        if state is None:
+            raise CollectionMissingError
+        return state
 
     async def version(self) -> str:
         return f"qdrant-edge {metadata.version('qdrant-edge-py')}"
@@ -81,11 +89,9 @@ class EdgeStore:
     def _follow(self) -> None:
         generation = current_generation(self._root)
         if generation is None:
-            raise CollectionMissingError("nothing is indexed yet: run `book-agent index`")
+            raise CollectionMissingError
         if generation != self._generation:
-            folder = self._root / generation
-            opened = _call(qe.EdgeShard.load, str(folder / "shard"))
-            self._state = msgspec.json.decode((folder / STATE).read_bytes(), type=IndexState)
+            opened = _call(qe.EdgeShard.load, str(self._root / generation / "shard"))
             old, self._shard, self._generation = self._shard, opened, generation
             if old is not None:
                 old.close()
@@ -126,7 +132,7 @@ class EdgeWriter:
     async def upsert(self, points: Sequence[Point]) -> None:
         for first in range(0, len(points), UPSERT_SIZE):
             batch = [
-                qe.Point(point.id, {DENSE: list(point.dense), SPARSE: qe.SparseVector(*point.terms)}, point.payload)
+                qe.Point(point.id, {DENSE: point.dense.tolist(), SPARSE: qe.SparseVector(*point.terms)}, point.payload)
                 for point in points[first : first + UPSERT_SIZE]
             ]
             _call(self._shard.update, qe.UpdateOperation.upsert_points(batch))
@@ -158,10 +164,10 @@ def current_generation(root: Path) -> str | None:
 
 def read_state(root: Path) -> IndexState | None:
     """What the current generation is, without opening it."""
-    generation = current_generation(root)
-    if generation is None:
+    try:
+        return msgspec.json.decode((root / (current_generation(root) or "") / STATE).read_bytes(), type=IndexState)
+    except (OSError, msgspec.DecodeError):
         return None
-    return msgspec.json.decode((root / generation / STATE).read_bytes(), type=IndexState)
 
 
 def _create(folder: Path, dimension: int) -> Any:
@@ -188,7 +194,7 @@ def _call(operation: Callable[..., Any], *args: Any) -> Any:
     except Exception as error:  # the engine raises nothing more exact
         if "WouldBlock" in str(error):
             raise VectorStoreUnavailableError(
-                "another process has the embedded index open: end the other `book-agent dev` first"
+                "another process has this book's embedded index open: end the other `book-agent dev` first"
             ) from error
         raise VectorStoreUnavailableError("the embedded vector store failed") from error
 

@@ -42,7 +42,14 @@ class IndexReport(msgspec.Struct, frozen=True):
 
 class Progress(Protocol):
     def begin(self, documents: int) -> None: ...
-    def advance(self, source: str, chunks: int) -> None: ...
+    def embed(self, source: str, done: int, chunks: int) -> None:
+        """So many chunks of a document are embedded."""
+        ...
+
+    def advance(self, source: str, chunks: int) -> None:
+        """A document is done."""
+        ...
+
     def skip(self, skipped: Skipped) -> None: ...
 
 
@@ -99,7 +106,7 @@ class Indexer:
             raise ConfigurationError(f"there is no file like {' or '.join(self._options.include)} in {root}")
         self._progress.begin(len(paths))
         for path in paths:
-            source = path.relative_to(root).as_posix()
+            source = shown_name(path.relative_to(root))
             try:
                 chunks = self._cut(path)
                 points = await self._embedded(chunks) if embed else []
@@ -112,6 +119,8 @@ class Indexer:
             self._progress.advance(source, len(chunks))
 
     def _cut(self, path: Path) -> list[Chunk]:
+        if not _is_utf8(str(path)):
+            raise DocumentError("its name is not UTF-8.")
         return chunk_document(
             read_document(path, self._options.source),
             count_tokens=self._embedder.count_tokens,
@@ -120,17 +129,34 @@ class Indexer:
         )
 
     async def _embedded(self, chunks: list[Chunk]) -> list[Point]:
-        if not chunks:
-            return []
-        vectors = await self._embedder.embed([chunk.embedding_text for chunk in chunks])
-        return [
-            Point(chunk.id, vector.tolist(), self._terms.passage(chunk.embedding_text), payload_of(chunk))
-            for chunk, vector in zip(chunks, vectors, strict=True)
-        ]
+        """In slices, so that a long document can be interrupted."""
+        points: list[Point] = []
+        for first in range(0, len(chunks), self._options.batch_size):
+            batch = chunks[first : first + self._options.batch_size]
+            vectors = await self._embedder.embed([chunk.embedding_text for chunk in batch])
+            points += [
+                Point(chunk.id, vector, self._terms.passage(chunk.embedding_text), payload_of(chunk))
+                for chunk, vector in zip(batch, vectors, strict=True)
+            ]
+            self._progress.embed(batch[0].source, len(points), len(chunks))
+        return points
 
     def _skip(self, skipped: Skipped) -> None:
         self._failed.append(skipped)
         self._progress.skip(skipped)
+
+
+def shown_name(path: Path) -> str:
+    """With "/", and with escapes where the name is not UTF-8."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def payload_of(chunk: Chunk) -> dict[str, Any]:

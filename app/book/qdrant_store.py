@@ -82,6 +82,8 @@ class Retrying:
 
 
 class QdrantStore:
+    state_ttl_s = 30.0
+
     def __init__(self, client: AsyncQdrantClient, settings: Settings) -> None:
         self._client = client
         self._collection = settings.qdrant_collection
@@ -157,7 +159,7 @@ class QdrantWriter:
                 id=point.id,
                 payload=point.payload,
                 vector={
-                    DENSE: list(point.dense),
+                    DENSE: point.dense.tolist(),
                     SPARSE: models.SparseVector(indices=point.terms.indices, values=point.terms.values),
                 },
             )

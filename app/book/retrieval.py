@@ -13,7 +13,6 @@ LEG_LIMIT = 50
 """Candidates of each leg."""
 RRF_K = 2
 """Measured best on books of these sizes."""
-STATE_TTL_S = 30.0
 
 
 class Scores(msgspec.Struct, frozen=True):
@@ -56,10 +55,10 @@ class Retriever:
         return [self._passage(hit, scores) for hit, scores in fuse(legs)[:limit]]
 
     async def index_version(self) -> str:
-        """Known for half a minute before it is asked for again."""
-        if self._state is None or time.monotonic() > self._state_until:
+        """At most as old as the store allows."""
+        if self._state is None or time.monotonic() >= self._state_until:
             self._state = await self._store.state()
-            self._state_until = time.monotonic() + STATE_TTL_S
+            self._state_until = time.monotonic() + self._store.state_ttl_s
         return self._state.version
 
     def _passage(self, hit: Hit, scores: Scores) -> Passage:

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from app.book.bm25 import SparseVector
 from app.errors import IndexMismatchError
+
+Vector = NDArray[np.float32]
 
 DENSE, SPARSE = "dense", "bm25"
 DISTANCE = "Cosine"
@@ -32,7 +36,7 @@ class IndexState(msgspec.Struct, frozen=True):
 class Point(NamedTuple):
     id: str
     """A UUID."""
-    dense: Sequence[float]
+    dense: Vector
     terms: SparseVector
     payload: dict[str, Any]
 
@@ -67,6 +71,9 @@ NO_FILTERS = Filters()
 
 class VectorStore(Protocol):
     """Every method raises VectorStoreUnavailableError or a subclass when the store cannot be used."""
+
+    state_ttl_s: float
+    """How long a state may be believed: asking costs a request, or nothing."""
 
     async def state(self) -> IndexState:
         """Raises CollectionMissingError when nothing is indexed."""

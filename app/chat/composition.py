@@ -23,6 +23,7 @@ from tools import lookup_history, search_book
 from tools.context import TurnContext
 
 MOST_NEAREST = 3
+MARKUP = " \n*_`\"'"
 PARAGRAPH = "\n\n"
 """Between what was released before a tool call and what comes after it."""
 MESSAGES: dict[RefusalReason, str] = {
@@ -113,7 +114,7 @@ class Composition:
 
     def _recalls(self) -> bool:
         """A question about the conversation is answered from the history, without citations."""
-        return self._about_conversation and self._context.succeeded(lookup_history.NAME)
+        return self._about_conversation and self._context.found(lookup_history.NAME) > 0
 
     def _reason(self) -> RefusalReason:
         if self._said_no_answer() or (self._context.succeeded(search_book.NAME) and not self._context.shown):
@@ -121,7 +122,7 @@ class Composition:
         return "unsupported" if self._said_anything else "empty_answer"
 
     def _said_no_answer(self) -> bool:
-        return "".join(self._waiting).strip().startswith(NO_ANSWER)
+        return "".join(self._waiting).strip(MARKUP).startswith(NO_ANSWER)
 
     def _nearest(self) -> list[Section]:
         return _distinct(cast("Passage", passage) for passage in self._context.shown)[:MOST_NEAREST]

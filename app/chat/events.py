@@ -107,10 +107,12 @@ class TurnStarted(msgspec.Struct, frozen=True, tag_field="type", tag="turn.start
 
 class ToolStarted(msgspec.Struct, frozen=True, tag_field="type", tag="tool.started"):
     tool: str
+    call_id: str
 
 
 class ToolFinished(msgspec.Struct, frozen=True, tag_field="type", tag="tool.finished"):
     tool: str
+    call_id: str
     found: int
     took_ms: int
 

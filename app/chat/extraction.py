@@ -1,7 +1,9 @@
 """Answers made of sentences taken word for word from passages: what the offline model says."""
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 PASSAGE = re.compile(r'<passage id="(?P<n>\d+)" section="(?P<section>[^"]*)">\n(?P<text>.*?)\n</passage>', re.DOTALL)
@@ -21,8 +23,12 @@ ARTICLE = re.compile(r"\s+(?:an?|the|any|one|all|what|how|that)\b|\s*$", re.IGNO
 """What follows the verb of a definition."""
 PARENTHESIS = re.compile(r"\([^)]*\)")
 
-ENOUGH = 0.6
-"""Share of the question's terms that one passage must hold to count as an answer."""
+ENOUGH_IN_PASSAGE, ENOUGH_IN_SENTENCE = 0.6, 0.35
+"""Shares of the weight of the question's terms; below them a passage, or a sentence under its headings, is silent."""
+DEFINITION, LATER_PASSAGE, LATER_SENTENCE = 0.5, 0.04, 0.01
+LEANING = 0.5
+"""What a term of the question before counts."""
+SHORTEST_MISSPELT, CLOSE = 5, 0.8
 MOST_SENTENCES = 3
 WITHIN_BEST = 0.75
 """A further sentence is quoted if its score is at least this share of the best one's."""
@@ -39,26 +45,61 @@ class Extractor:
     def __init__(self, stems: Callable[[str], list[str]]) -> None:
         self._stems = stems
 
-    def answer(self, question: str, rendered_passages: str) -> str:
-        """Sentences with their [n], best first; empty when no passage holds the question's terms."""
-        terms = set(self._stems(question))
-        sentences: list[Sentence] = []
-        for rank, match in enumerate(PASSAGE.finditer(rendered_passages)):
-            passage = f"{match['section']} {match['text']}"
-            if terms and len(terms & set(self._stems(passage))) / len(terms) >= ENOUGH:
-                sentences += self._scored(question, terms, match, rank)
+    def answer(self, question: str, rendered_passages: str, *, earlier: str = "") -> str:
+        """Sentences with their [n], best first; empty when no passage holds the question's terms.
+
+        `earlier` is the question before, for one that leans on it.
+        """
+        passages = [
+            _Passage(int(match["n"]), match["text"], self._terms(match["section"]), self._terms(match["text"]))
+            for match in PASSAGE.finditer(rendered_passages)
+        ]
+        weights = _weights(self._terms(question), self._terms(earlier), passages)
+        if not any(len(term) > 1 and not term.isdigit() for term in weights):
+            return ""
+        sentences = [
+            sentence
+            for rank, passage in enumerate(passages)
+            if _share(weights, passage.heading | passage.terms) >= ENOUGH_IN_PASSAGE
+            for sentence in self._scored(question, weights, passage, rank)
+        ]
         return " ".join(f"{sentence.text} [{sentence.n}]" for sentence in _best(sentences))
 
-    def _scored(self, question: str, terms: set[str], match: re.Match[str], rank: int) -> Iterator[Sentence]:
-        in_heading = set(self._stems(match["section"])) & terms
-        for order, text in enumerate(sentences_of(match["text"])):
-            stems = self._stems(text)
-            covered = len(terms & set(stems)) + 0.5 * len(in_heading - set(stems))
-            score = covered / len(terms) - 0.04 * rank - 0.01 * min(order, 10)
-            if DEFINING.search(question) and stems[:1] and _defines(text, terms, self._stems):
-                score += 0.5
-            if terms & set(stems):
-                yield Sentence(int(match["n"]), text, score)
+    def _scored(self, question: str, weights: dict[str, float], passage: "_Passage", rank: int) -> Iterator[Sentence]:
+        for order, text in enumerate(sentences_of(passage.text)):
+            terms = self._terms(text)
+            own, with_heading = _share(weights, terms), _share(weights, terms | passage.heading)
+            if own and with_heading >= ENOUGH_IN_SENTENCE:
+                defines = DEFINING.search(question) and _defines(text, weights.keys(), self._stems)
+                score = (own + with_heading) / 2 + (DEFINITION if defines else 0)
+                yield Sentence(passage.n, text, score - LATER_PASSAGE * rank - LATER_SENTENCE * min(order, 10))
+
+    def _terms(self, text: str) -> set[str]:
+        return set(self._stems(text))
+
+
+class _Passage(NamedTuple):
+    n: int
+    text: str
+    heading: set[str]
+    terms: set[str]
+
+
+def _weights(asked: set[str], earlier: set[str], passages: list[_Passage]) -> dict[str, float]:
+    """What each term counts. One that no passage has may be a misspelt one that some have."""
+    known = {term for passage in passages for term in passage.heading | passage.terms}
+    return {_spelt(term, known): 1.0 if term in asked else LEANING for term in sorted(earlier) + sorted(asked)}
+
+
+def _spelt(term: str, known: set[str]) -> str:
+    if term in known or len(term) < SHORTEST_MISSPELT or not term.isalpha():
+        return term
+    return next(iter(difflib.get_close_matches(term, known, n=1, cutoff=CLOSE)), term)
+
+
+def _share(weights: dict[str, float], terms: set[str]) -> float:
+    total = sum(weights.values())
+    return sum(weight for term, weight in weights.items() if term in terms) / total if total else 0.0
 
 
 def sentences_of(passage: str) -> Iterator[str]:
@@ -91,7 +132,7 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
         yield "".join(lines), is_item
 
 
-def _defines(sentence: str, terms: set[str], stems: Callable[[str], list[str]]) -> bool:
+def _defines(sentence: str, terms: AbstractSet[str], stems: Callable[[str], list[str]]) -> bool:
     """Its subject is what was asked for: "<terms> (…) is …"."""
     subject = VERB.split(PARENTHESIS.sub("", sentence), maxsplit=1)
     if len(subject) == 1:

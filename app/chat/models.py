@@ -1,5 +1,6 @@
 """The model behind the agent, by setting; and the one place that knows how the SDK and the openai client fail."""
 
+import json
 import re
 from typing import Any
 
@@ -36,12 +37,14 @@ def open_client(settings: Settings) -> openai.AsyncOpenAI | None:
         "openai": (settings.openai_api_key, settings.openai_base_url),
         "gemini": (settings.gemini_api_key, settings.gemini_base_url),
     }[settings.model_provider]
-    return openai.AsyncOpenAI(
+    client = openai.AsyncOpenAI(
         api_key=key.reveal(),
         base_url=base_url,
         max_retries=settings.model_attempts - 1,
         timeout=httpx2.Timeout(settings.model_timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.model_timeout_s)),
     )
+    client.organization = client.project = None  # it reads them from the environment, for any provider
+    return client
 
 
 def make_model(settings: Settings, client: openai.AsyncOpenAI | None, terms: TermEncoder) -> Model:
@@ -88,6 +91,8 @@ def translate(error: Exception) -> BookAgentError:
         return _translate_client_error(error)
     if isinstance(error, agents.exceptions.AgentsException):
         return _translate_sdk_error(error)
+    if isinstance(error, json.JSONDecodeError):
+        return ModelBehaviourError("The model provider did not answer in JSON.")
     return BookAgentError()
 
 

@@ -75,18 +75,22 @@ class OfflineModel(Model):
             return _history_call() if about_conversation else _search_call(question, items)
         if about_conversation:
             return _message(_recalled(str(result)))
-        return _message(self._extractor.answer(question, str(result)) or NO_ANSWER)
+        return _message(self._extractor.answer(question, str(result), earlier=_earlier(question, items)) or NO_ANSWER)
 
 
 def _search_call(question: str, items: list[Any]) -> ResponseFunctionToolCall:
-    """A question of few words is searched together with the one before it."""
-    earlier = [_text(item) for item in items if item.get("role") == "user"][:-1]
-    query = f"{earlier[-1]} {question}" if earlier and _leans_on_earlier(question) else question
+    query = f"{_earlier(question, items)} {question}".strip()
     return _call(search_book.NAME, {"query": query, "section": None})
 
 
+def _earlier(question: str, items: list[Any]) -> str:
+    """The question before, if this one leans on it."""
+    before = [_text(item) for item in items if item.get("role") == "user"][:-1]
+    return before[-1] if before and _leans_on_earlier(question) else ""
+
+
 def _history_call() -> ResponseFunctionToolCall:
-    return _call(lookup_history.NAME, {"query": None, "limit": None})
+    return _call(lookup_history.NAME, {"query": None, "limit": lookup_history.MOST})
 
 
 def _leans_on_earlier(question: str) -> bool:

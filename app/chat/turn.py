@@ -1,20 +1,19 @@
 """One turn: from a stored question to a stored answer, as events. Every endpoint reads the same ones."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import anyio
 import msgspec
+import stamina
 import structlog
-from agents import Agent, RunConfig, Runner, RunResultStreaming
+from agents import Agent, RunConfig, Runner, RunResultStreaming, ToolCallOutputItem
 
-from app.book.retrieval import Passage, Retriever
-from app.book.vector_store import Filters
+from app.book.retrieval import Retriever
 from app.chat import models
 from app.chat.composition import Composition
 from app.chat.events import (
@@ -24,7 +23,6 @@ from app.chat.events import (
     Problem,
     PromptIdentity,
     Refusal,
-    Terminal,
     Timings,
     ToolFinished,
     ToolStarted,
@@ -35,13 +33,16 @@ from app.chat.events import (
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.prompts import Prompt
 from app.chat.questions import is_about_conversation
+from app.chat.running import RunningTurns
+from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.errors import BookAgentError, TurnTimeoutError, UnavailableError
-from app.history.conversations import AnswerRecord, Conversations, Exchange, StoredTurn
+from app.history.conversations import AnswerRecord, Conversations, StoredTurn
 from app.metrics import Metrics
 from app.settings import Settings
-from tools.context import TurnContext
+from tools.context import ToolCall, TurnContext
 
 STOP_TIMEOUT_S = 5
+STORE_ATTEMPTS = 8
 
 Emit = Callable[[Event], None]
 log = structlog.get_logger(__name__)
@@ -57,38 +58,16 @@ class TurnParts:
     prompt: Prompt
     agent: Agent[TurnContext]
     metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class BookOfTurn:
-    retriever: Retriever
-    limit: int
-    metrics: Metrics
-
-    async def search(self, query: str, section: str | None) -> Sequence[Passage]:
-        with self.metrics.search_seconds.time():
-            found = await self.retriever.search(query, limit=self.limit, filters=Filters(section=section))
-            if section and not found:
-                found = await self.retriever.search(query, limit=self.limit)
-            return found
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryOfTurn:
-    conversations: Conversations
-    owner: str
-    conversation_id: UUID
-
-    async def look_up(self, query: str | None, limit: int) -> Sequence[Exchange]:
-        if query:
-            return await self.conversations.find_exchanges(self.owner, self.conversation_id, query, limit)
-        return await self.conversations.recent_exchanges(self.owner, self.conversation_id, limit)
+    running: RunningTurns
 
 
 async def open_turn(parts: TurnParts, owner: str, question: str, conversation_id: UUID | None) -> "Turn":
-    """Stores the question. Raises NotFoundError or DatabaseUnavailableError."""
+    """Stores the question, and begins to answer it. Raises NotFoundError or DatabaseUnavailableError."""
     stored = await parts.conversations.store_question(owner, conversation_id, question)
-    return Turn(parts, owner, question, stored)
+    turn = Turn(parts, owner, question, stored)
+    turn.start()
+    await asyncio.sleep(0)  # it takes its first step: a task that is cancelled before that never runs
+    return turn
 
 
 class Turn:
@@ -106,36 +85,63 @@ class Turn:
         )
         self._composition = Composition(self._context, about_conversation=is_about_conversation(question))
         self._first_text_s: float | None = None
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+
+    def start(self) -> None:
+        """Whether its events are read or not, it comes to an end and its answer is stored."""
+        self._task = self._parts.running.start(self._run(self._queue.put_nowait))
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The turn's events, once. Closing the generator cancels the turn, and what there is of it is kept."""
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        producer = asyncio.create_task(self._run(queue.put_nowait), name=f"turn {self.stored.turn_id}")
         try:
             while True:
-                event = await queue.get()
+                event = await self._queue.get()
                 yield event
                 if isinstance(event, Answer):
                     return
         finally:
-            await _stopped(producer)
+            self._task.cancel()
+            with anyio.move_on_after(STOP_TIMEOUT_S, shield=True):
+                await asyncio.wait({self._task})
 
     async def _run(self, emit: Emit) -> None:
         """Emits exactly one terminal event, after the answer is stored."""
         with self._parts.metrics.turns_running.track_inprogress():
             emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
-            try:
-                async with asyncio.timeout(self._parts.settings.turn_timeout_s):
-                    await self._answer(self._timed(emit))
-                answer = self._finished()
-            except asyncio.CancelledError:
-                await self._store(self._result("cancelled"))
-                raise
-            except TimeoutError:
-                answer = self._failed(TurnTimeoutError())
-            except Exception as error:  # noqa: BLE001 - whatever it is, the turn ends with an event that says so
-                answer = self._failed(_translated(error))
-            emit(await self._stored(answer))
+            emit(terminal(await self._kept(await self._concluded(self._timed(emit)))))
+
+    async def _concluded(self, emit: Emit) -> Answer:
+        try:
+            async with asyncio.timeout(self._parts.settings.turn_timeout_s):
+                await self._answer(emit)
+        except asyncio.CancelledError:
+            return self._result("cancelled")
+        except TimeoutError:
+            return self._failed(TurnTimeoutError())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the turn ends with an event that says so
+            return self._failed(_translated(error))
+        refusal = self._composition.refusal()
+        return self._result("refused" if refusal else "answered", refusal=refusal)
+
+    async def _kept(self, answer: Answer) -> Answer:
+        """An answer that cannot be stored now is a failed one, and stored as that when the database is back."""
+        self._count(answer)
+        try:
+            await asyncio.shield(self._parts.running.store(self._store(answer)))
+        except BookAgentError as error:
+            answer = self._failed(error)
+            self._parts.running.store(self._store_later(answer))
+        return answer
+
+    async def _store(self, answer: Answer) -> None:
+        await self._parts.conversations.store_answer(self._owner, answer.message_id, record_of(answer))
+
+    async def _store_later(self, answer: Answer) -> None:
+        async for attempt in stamina.retry_context(
+            on=BookAgentError, attempts=STORE_ATTEMPTS, timeout=None, wait_initial=1.0, wait_max=30.0
+        ):
+            with attempt:
+                await self._store(answer)
 
     async def _answer(self, emit: Emit) -> None:
         conversations, settings = self._parts.conversations, self._parts.settings
@@ -170,10 +176,6 @@ class Turn:
 
         return emit_timed
 
-    def _finished(self) -> Answer:
-        refusal = self._composition.refusal()
-        return self._result("refused" if refusal else "answered", refusal=refusal)
-
     def _failed(self, error: BookAgentError) -> Answer:
         return self._result("failed", error=problem_of(error))
 
@@ -200,22 +202,9 @@ class Turn:
 
     def _timings(self) -> Timings:
         total_s = time.perf_counter() - self._started
-        search_s = sum(call.seconds for call in self._context.calls)
+        search_s = sum(call.seconds for call in self._context.calls.values())
         first = None if self._first_text_s is None else _ms(self._first_text_s)
         return Timings(_ms(search_s), _ms(total_s - search_s), first, _ms(total_s))
-
-    async def _stored(self, answer: Answer) -> Terminal:
-        """An answer that could not be stored is a failed one."""
-        try:
-            await self._store(answer)
-        except BookAgentError as error:
-            answer = self._failed(error)
-            self._count(answer)
-        return terminal(answer)
-
-    async def _store(self, answer: Answer) -> None:
-        await self._parts.conversations.store_answer(self._owner, answer.message_id, record_of(answer))
-        self._count(answer)
 
     def _count(self, answer: Answer) -> None:
         metrics = self._parts.metrics
@@ -232,16 +221,19 @@ class Turn:
 
 async def _read(run: RunResultStreaming, context: TurnContext) -> AsyncIterator[str | ToolStarted | ToolFinished]:
     """Text, and the tools' beginnings and ends."""
+    names: dict[str, str] = {}
     async for event in run.stream_events():
         if event.type == "raw_response_event":
             data = event.data
             if data.type == "response.output_text.delta":
                 yield data.delta
             elif data.type == "response.output_item.added" and data.item.type == "function_call":
-                yield ToolStarted(data.item.name)
-        elif event.type == "run_item_stream_event" and event.name == "tool_output" and context.calls:
-            call = context.calls[-1]
-            yield ToolFinished(call.name, call.found, _ms(call.seconds))
+                names[data.item.call_id] = data.item.name
+                yield ToolStarted(data.item.name, data.item.call_id)
+        elif event.type == "run_item_stream_event" and isinstance(event.item, ToolCallOutputItem):
+            id_ = event.item.call_id or ""
+            call = context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0))
+            yield ToolFinished(call.name, id_, call.found, _ms(call.seconds))
 
 
 def _usage(run: RunResultStreaming) -> Usage:
@@ -281,13 +273,6 @@ def _translated(error: Exception) -> BookAgentError:
     if type(ours) is BookAgentError:
         log.error("turn.broken", exc_info=error)
     return ours
-
-
-async def _stopped(task: asyncio.Task[None]) -> None:
-    """The task gets to store what it has, also when this very task is being cancelled."""
-    task.cancel()
-    with anyio.move_on_after(STOP_TIMEOUT_S, shield=True), contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _ms(seconds: float) -> int:

@@ -16,6 +16,7 @@ COMMANDS = {
     "search": ("app.cli.client", "Show the passages that a running server finds."),
     "index": ("app.cli.index", "Index a folder of Markdown and MDX."),
     "init-collection": ("app.cli.index", "Make the Qdrant collection, if it is not there."),
+    "eval": ("app.cli.evaluate", "Measure how well the book's answers are found."),
     "migrate": ("app.cli.check", "Bring the database's tables up to date."),
     "check": ("app.cli.check", "Check the settings and everything the service depends on."),
 }
@@ -28,7 +29,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        attribute = "evaluation" if cmd_name == "eval" else cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -50,5 +53,3 @@ def main() -> None:
         click.secho("book-agent: ", fg="red", nl=False, err=True)
         click.echo(f"{error.detail} {error.hint}".strip(), err=True)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        sys.exit(130)

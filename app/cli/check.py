@@ -14,7 +14,7 @@ from app import probes
 from app.book.embedding import Embedder, load_embedder
 from app.book.vector_store import VectorStore
 from app.chat.models import open_client
-from app.errors import SettingsError
+from app.errors import ConfigurationError, SettingsError
 from app.history.database import Database
 from app.history.migrations import migrate as apply_migrations
 from app.logs import configure_logs
@@ -40,6 +40,8 @@ class CheckReport(msgspec.Struct):
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
 def check(data_dir: Path | None, book: Path | None, as_json: bool) -> None:
     """Check the settings and everything the service depends on. Exit code: 0 all well, 1 not."""
+    if book and not data_dir:
+        raise click.UsageError("--book is a book of --data-dir")
     configure_logs("error", console=True)
     report = _checked_embedded(data_dir, book) if data_dir else _checked()
     if as_json:
@@ -92,7 +94,12 @@ def _checked_embedded(data_dir: Path, book: Path | None) -> CheckReport:
 
 
 async def _report(settings: Settings, open_store: OpenStore) -> CheckReport:
-    embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
+    try:
+        embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
+    except ConfigurationError as error:
+        return CheckReport(
+            False, _shown(settings), [], [Probe("embedding", ok=False, latency_ms=0.0, detail=error.detail)]
+        )
     async with AsyncExitStack() as stack:
         stack.callback(embedder.close)
         store = open_store(settings)

@@ -13,13 +13,14 @@ from httpx_sse import connect_sse
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import BookAgentError, UnavailableError
+from app.errors import BookAgentError, ConfigurationError, UnavailableError
 
 FAILED = 1
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 SERVER_FILE = Path(".book-agent") / "server.json"
 TIMEOUT = httpx.Timeout(120, connect=5)
 SNIPPET = 160
+WHERE = 4
 console = Console(highlight=False)
 
 url_option = click.option(
@@ -71,17 +72,22 @@ def search(query: str, limit: int, source: str | None, section: str | None, url:
         click.echo(response.text)
         return
     table = Table("#", "cosine", "BM25", "fused", "where", "passage")
+    table.columns[WHERE].overflow = "fold"
     for n, passage in enumerate(response.json()["passages"], 1):
         scores = [_score(passage["scores"][name]) for name in ("cosine", "bm25", "fused")]
         where = f"{' > '.join(passage['heading_path'])}\n{passage['source']}:{passage['start']}-{passage['end']}"
         snippet = " ".join(passage["text"].split())
         table.add_row(str(n), *scores, where, snippet[:SNIPPET] + ("…" if len(snippet) > SNIPPET else ""))
-    console.print(table, markup=False)
+    if table.row_count:
+        console.print(table, markup=False)
+    else:
+        console.print("nothing was found")
 
 
 @contextmanager
 def _server(url: str | None) -> Iterator[httpx.Client]:
     address = url or _running_address()
+    address = address if "://" in address else f"http://{address}"
     try:
         with httpx.Client(base_url=address, timeout=TIMEOUT) as client:
             yield client
@@ -89,6 +95,8 @@ def _server(url: str | None) -> Iterator[httpx.Client]:
         raise UnavailableError(
             f"nothing answers at {address}: start `book-agent dev`, or name a server with --url"
         ) from error
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{address} is not a URL such as {DEFAULT_ADDRESS}") from error
     except httpx.HTTPError as error:
         raise UnavailableError(f"the connection to {address} broke: {type(error).__name__}") from error
 
@@ -130,7 +138,9 @@ def _print_sections(title: str, sections: list[tuple[int | None, dict[str, Any]]
         console.print(f"\n{title}", style="bold")
     for n, section in sections:
         number = f"[{n}] " if n else "- "
-        where = f"{section['source']}:{section['start']}-{section['end']}" if n else section["source"]
+        where = section["source"]
+        if n:
+            where += f", characters {section['start']}-{section['end']}"
         console.print(f"  {number}{' > '.join(section['heading_path'])}  ({where})", markup=False, soft_wrap=True)
 
 

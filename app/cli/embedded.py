@@ -1,6 +1,7 @@
 """A book's embedded index in a data folder, and whether it is still the book."""
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ class EmbeddedBook:
 def digest_of(source: Path, include: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in find_sources(source, include):
-        digest.update(path.relative_to(source).as_posix().encode() + b"\0")
+        digest.update(os.fsencode(path.relative_to(source)) + b"\0")
         try:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         except OSError:

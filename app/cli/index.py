@@ -69,7 +69,10 @@ def index(
         chunk_overlap=chunk_overlap,
     )
     embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
-    report = asyncio.run(run_index(settings, embedder, options, data_dir=data_dir, dry_run=dry_run))
+    try:
+        report = asyncio.run(run_index(settings, embedder, options, data_dir=data_dir, dry_run=dry_run))
+    finally:
+        embedder.close()
     click.echo(msgspec.json.encode(report).decode() if as_json else summary(report), err=not as_json)
     sys.exit(SOME_SKIPPED if report.failed else 0)
 

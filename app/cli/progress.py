@@ -5,7 +5,7 @@ from typing import Self
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from app.book.indexing import IndexReport, Skipped
 
@@ -22,11 +22,11 @@ class IndexProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("documents, {task.fields[chunks]} chunks"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[within]}", style="dim"),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("index", total=None, chunks=0)
+        self._task = self._bar.add_task("index", total=None, chunks=0, within="")
         self._total = self._done = self._chunks = 0
 
     def __enter__(self) -> Self:
@@ -41,6 +41,9 @@ class IndexProgress:
     def begin(self, documents: int) -> None:
         self._total = documents
         self._bar.update(self._task, total=documents)
+
+    def embed(self, source: str, done: int, chunks: int) -> None:
+        self._bar.update(self._task, within=f"{source} {done}/{chunks}")
 
     def advance(self, source: str, chunks: int) -> None:  # noqa: ARG002 - the port's signature
         self._chunks += chunks

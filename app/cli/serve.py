@@ -7,7 +7,7 @@ import click
 import msgspec
 import structlog
 
-from app.cli.server import listening_socket, serve_until_stopped
+from app.cli.server import address_of, listening_socket, serve_until_stopped
 from app.logs import configure_logs
 from app.settings import environment, load_settings
 
@@ -23,6 +23,6 @@ def serve(host: str | None, port: int | None) -> None:
     )
     configure_logs(settings.log_level)
     listener = listening_socket(settings.host, settings.port)
-    address = f"http://{settings.host}:{listener.getsockname()[1]}"
+    address = address_of(listener)
     announce = lambda: structlog.get_logger(__name__).info("serving", address=address, model=settings.model)  # noqa: E731
     asyncio.run(serve_until_stopped(settings, listener, announce))

@@ -1,5 +1,6 @@
 """Runs the application on a socket of its own until it is told to stop."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -10,23 +11,35 @@ from litestar import Litestar
 from uvicorn.importer import import_from_string
 
 from app.book.embedding import Embedder
+from app.chat.running import RunningTurns
 from app.errors import ConfigurationError
 from app.resources import OpenStore, Resources, open_resources, open_server_store
 from app.settings import Settings
 
 COMPOSITION_ROOT = "app.main:create_app"
 BACKLOG = 2048
+LAST_EVENTS_S = 5
+"""What turns that are ended get to say so."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    """Says when it listens; at a stop, ends the turns that are not done within the grace time."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], turns: RunningTurns, grace_s: int) -> None:
         super().__init__(config)
         self._announce = announce
+        self._turns = turns
+        self._grace_s = grace_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        ending = asyncio.get_running_loop().call_later(self._grace_s, self._turns.cancel_all)
+        await super().shutdown(sockets)
+        ending.cancel()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -37,11 +50,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
-        ) from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no such address"
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}; choose another --port") from error
     return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """A URL that this machine can open."""
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 async def serve_until_stopped(
@@ -61,7 +80,7 @@ async def serve_until_stopped(
     """
     async with open_resources(settings, open_store=open_store, embedder=embedder) as resources:
         if alone:
-            await resources.conversations.fail_unfinished()
+            await resources.conversations.fail_unfinished(older_than_s=0)
 
         @contextlib.asynccontextmanager
         async def opened(_settings: Settings) -> AsyncIterator[Resources]:
@@ -76,10 +95,11 @@ async def serve_until_stopped(
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             server_header=False,
-            timeout_graceful_shutdown=settings.shutdown_grace_s,
+            timeout_graceful_shutdown=settings.shutdown_grace_s + LAST_EVENTS_S,
         )
         with _signals_kept_for_the_server():
-            await AnnouncingServer(config, announce).serve(sockets=[listener])
+            turns = resources.turn_parts.running
+            await AnnouncingServer(config, announce, turns, settings.shutdown_grace_s).serve(sockets=[listener])
 
 
 @contextlib.contextmanager

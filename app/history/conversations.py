@@ -81,7 +81,12 @@ update messages set
     prompt_version = %(prompt_version)s, prompt_digest = %(prompt_digest)s, index_version = %(index_version)s,
     input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, model_calls = %(model_calls)s,
     citations = %(citations)s, refusal = %(refusal)s, error = %(error)s, timings = %(timings)s
-where id = %(id)s and owner = %(owner)s
+where id = %(id)s and owner = %(owner)s and status = 'running'
+"""
+
+FAIL_UNFINISHED = """
+update messages set status = 'failed', finished_at = now()
+where status = 'running' and created_at < now() - make_interval(secs => %s)
 """
 
 RECENT_EXCHANGES = """
@@ -104,7 +109,7 @@ join messages question
     on question.turn_id = answer.turn_id and question.owner = answer.owner and question.role = 'user'
 where answer.owner = %(owner)s and answer.conversation_id = %(conversation)s
     and answer.role = 'assistant' and answer.status = 'answered'
-    and (question.words || answer.words) @@ wanted.words
+    and (question.words @@ wanted.words or answer.words @@ wanted.words)
 order by ts_rank(question.words || answer.words, wanted.words) desc, answer.position desc limit %(limit)s
 """
 
@@ -158,12 +163,10 @@ class Conversations:
                 STORE_ANSWER, values | {"content": without_nul(answer.content), "id": message_id, "owner": owner}
             )
 
-    async def fail_unfinished(self) -> int:
-        """How many answers a killed process left running; only for a process that has the database to itself."""
+    async def fail_unfinished(self, older_than_s: float) -> int:
+        """How many answers a killed process left running; whoever is still at work must be younger."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                "update messages set status = 'failed', finished_at = now() where status = 'running'"
-            )
+            cursor = await connection.execute(FAIL_UNFINISHED, [older_than_s])
             return cursor.rowcount
 
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:

@@ -12,6 +12,7 @@ from litestar.response import Stream
 
 from app.chat.events import Answer, Event, fold
 from app.chat.turn import open_turn
+from app.errors import UnavailableError
 from app.http import sse
 from app.http.limits import limit_requests
 from app.http.observation import CLIENT_CLOSED_REQUEST, Observation, observation_of
@@ -54,6 +55,8 @@ async def chat(
     if answer is None:
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
     note(observation_of(request.scope), answer)
+    if answer.status == "cancelled":  # not by this client, which is still here
+        raise UnavailableError("The server is stopping.")
     return of_turn(request, answer.error) if answer.error else Response(answer)
 
 
@@ -79,6 +82,7 @@ async def chat_stream(
 ) -> Stream:
     turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
     observation = observation_of(request.scope)
+    observation.fields |= {"turn_id": str(turn.stored.turn_id), "turn_status": "cancelled"}  # unless it ends
     return sse.stream(turn.events(), on_end=lambda answer: note(observation, answer))
 
 

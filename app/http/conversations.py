@@ -12,6 +12,8 @@ from app.http.limits import limit_requests
 from app.http.schemas import MessagePage
 from app.resources import Resources
 
+LARGEST_POSITION = 2**63 - 1
+
 
 @get(
     "/api/v1/conversations/{conversation_id:uuid}/messages",
@@ -25,7 +27,9 @@ async def messages(
     resources: NamedDependency[SkipValidation[Resources]],
     owner: NamedDependency[str],
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
-    before: Annotated[int | None, QueryParameter(ge=0, description="`before` of another page")] = None,
+    before: Annotated[
+        int | None, QueryParameter(ge=0, le=LARGEST_POSITION, description="`before` of another page")
+    ] = None,
 ) -> MessagePage:
     page = await resources.conversations.messages(owner, conversation_id, limit=limit + 1, before=before)
     shown = page[-limit:]

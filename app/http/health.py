@@ -6,6 +6,7 @@ from importlib import metadata
 
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 
 from app import probes
@@ -16,6 +17,8 @@ from app.resources import Resources
 VERSION = metadata.version("book-agent")
 MODEL_TTL_S = 30.0
 """The provider is not asked more often: anybody may call this route."""
+
+DEGRADED = {503: ResponseSpec(Health, description="A dependency is down", media_type="application/json")}
 
 
 class ModelHealth:
@@ -38,12 +41,12 @@ def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/health/ready", summary="Postgres and Qdrant can be used", tags=["health"])
+@get("/health/ready", summary="Postgres and Qdrant can be used", tags=["health"], responses=DEGRADED)
 async def ready(resources: NamedDependency[SkipValidation[Resources]]) -> Response[Health]:
     return _response(await _stores(resources))
 
 
-@get("/api/v1/health", summary="Each dependency, with its latency", tags=["health"])
+@get("/api/v1/health", summary="Each dependency, with its latency", tags=["health"], responses=DEGRADED)
 async def health(
     resources: NamedDependency[SkipValidation[Resources]], model_health: NamedDependency[SkipValidation[ModelHealth]]
 ) -> Response[Health]:

@@ -46,7 +46,7 @@ async def frames(
     finally:
         following.cancel()
         with anyio.move_on_after(STOP_TIMEOUT_S, shield=True):
-            await asyncio.wait({following})
+            await asyncio.gather(following, return_exceptions=True)
             await events.aclose()
 
 

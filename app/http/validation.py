@@ -8,7 +8,8 @@ from litestar import Request
 
 from app.errors import InvalidRequestError
 
-JSON_TYPES = {"application/json", ""}
+NOT_BLANK = r"regex '\\S'"
+"""How msgspec words the pattern of a text that must not be blank."""
 
 
 async def check_body(request: Request[Any, Any, Any]) -> None:
@@ -18,18 +19,28 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
         return
     body = await request.body()
     try:
-        msgspec.json.decode(body, type=field.annotation)
+        errors = _body_errors(body, field.annotation)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
+        errors = {"body": "is empty" if not body else f"is not JSON: {error}"}
+    if errors:
+        raise InvalidRequestError(errors)
+
+
+def _body_errors(body: bytes, kind: type[msgspec.Struct]) -> dict[str, str]:
+    try:
+        msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
-        raise InvalidRequestError(field_errors(msgspec.json.decode(body), field.annotation)) from None
-    except msgspec.DecodeError as error:
-        raise InvalidRequestError({"body": "is empty" if not body else f"is not JSON: {error}"}) from None
+        return field_errors(msgspec.json.decode(body), kind)
+    return {}
 
 
-def field_errors(value: Any, kind: type[msgspec.Struct], path: str = "") -> dict[str, str]:
+def field_errors(value: Any, kind: type[msgspec.Struct]) -> dict[str, str]:
     """Field path -> what is wrong with it."""
-    if not isinstance(value, dict):
-        return {path or "body": f"Expected `object`, got `{_json_type(value)}`"}
-    return dict(_struct_errors(value, kind, path))
+    return dict(_struct_errors(value, kind, "") if isinstance(value, dict) else _not_an_object(value, "body"))
+
+
+def _not_an_object(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    yield path, f"Expected `object`, got `{_json_type(value)}`"
 
 
 def _struct_errors(value: dict[str, Any], kind: type[msgspec.Struct], path: str) -> Iterator[tuple[str, str]]:
@@ -46,12 +57,12 @@ def _struct_errors(value: dict[str, Any], kind: type[msgspec.Struct], path: str)
 
 def _value_errors(value: Any, hint: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        yield from field_errors(value, hint, f"{path}.").items()
+        yield from (_struct_errors(value, hint, f"{path}.") if isinstance(value, dict) else _not_an_object(value, path))
         return
     try:
         msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        yield path, str(error)
+        yield path, "must not be blank" if NOT_BLANK in str(error) else str(error)
 
 
 def _json_type(value: Any) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.book.bm25 import SparseVector
@@ -34,11 +35,12 @@ asyncio.run(run())
 READER = """
 import asyncio, signal, sys
 from pathlib import Path
+from app.book.bm25 import SparseVector
 from app.book.edge_store import EdgeStore
 
 async def run():
     store = EdgeStore(Path(sys.argv[1]))
-    await store.state()
+    await store.search([1.0, 0.0], SparseVector([], []), limit=1)
     print("ready", flush=True)
     signal.pause()
 
@@ -104,6 +106,10 @@ class TestReader:
             await count(store)
         assert await count(store) == 1
 
+    async def test_knows_its_state_while_another_process_has_the_index_open(self, root, store):
+        with process(READER, root):
+            assert (await store.state()).chunks == 1
+
     async def test_read_state_needs_no_opening(self, root, store):
         await count(store)
         assert read_state(root) == await store.state()
@@ -115,7 +121,7 @@ class TestReader:
 class TestWriter:
     async def test_that_fails_midway_leaves_the_index_and_no_folder(self, root, store):
         before = generations(root)
-        too_long = point(150)._replace(dense=[1.0, 2.0, 3.0])
+        too_long = point(150)._replace(dense=np.ones(3, np.float32))
         with pytest.raises(VectorStoreUnavailableError):
             await write(EdgeWriter(root, IDENTITY), [*(point(number) for number in range(150)), too_long])
         assert (generations(root), await count(store)) == (before, 1)

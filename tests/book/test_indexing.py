@@ -1,7 +1,9 @@
 import math
+import os
 import uuid
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.book.bm25 import SparseVector
@@ -39,6 +41,9 @@ class RecordedProgress:
 
     def begin(self, documents: int) -> None:
         self.documents = documents
+
+    def embed(self, source: str, done: int, chunks: int) -> None:
+        assert done <= chunks
 
     def advance(self, source: str, chunks: int) -> None:
         self.chunks[source] = chunks
@@ -179,6 +184,15 @@ class TestSkipping:
         assert "is not UTF-8: see byte 9" in report.failed[0].reason
         assert progress.skipped == report.failed
         assert [hit.payload["source"] for hit in await indexed()] == ["a.md", "c.md"]
+
+    async def test_a_file_whose_name_is_not_utf_8_is_named_with_escapes(self, index, indexed, book):
+        Path(os.fsdecode(os.fsencode(book) + b"/\xff.md")).write_text("# A page\n\nWith text.\n")
+        report = await index()
+        assert [(skipped.source, skipped.reason) for skipped in report.failed] == [
+            ("\\udcff.md", "its name is not UTF-8.")
+        ]
+        assert msgspec.json.encode(report)
+        assert [hit.payload["source"] for hit in await indexed()] == ["a.md", "b.md", "c.md"]
 
     async def test_a_file_that_cannot_be_read_is_named_too(self, index, monkeypatch):
         read = Path.read_bytes

@@ -123,7 +123,15 @@ class TestIndexVersion:
     async def test_is_that_of_the_store(self, retriever, small_store):
         assert await retriever.index_version() == (await small_store.state()).version
 
-    async def test_is_asked_for_again_only_after_a_while(self, retriever, small_index, monkeypatch):
+    async def test_of_the_embedded_index_is_never_old(self, retriever, small_index):
+        first = await retriever.index_version()
+        await write(EdgeWriter(small_index, IDENTITY), [])
+        assert await retriever.index_version() != first
+
+    async def test_of_a_server_is_asked_for_again_only_after_a_while(
+        self, retriever, small_store, small_index, monkeypatch
+    ):
+        monkeypatch.setattr(small_store, "state_ttl_s", 30.0)
         now = 1000.0
         monkeypatch.setattr("app.book.retrieval.time.monotonic", lambda: now)
         first = await retriever.index_version()

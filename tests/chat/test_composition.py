@@ -22,7 +22,7 @@ def after(*tools: str, shown: list = SHOWN) -> TurnContext:
     context = turn_context()
     for each in shown if "search_book" in tools else []:
         context.number(each)
-    context.calls += [ToolCall(tool, 1, 0.1) for tool in tools]
+    context.calls |= {tool: ToolCall(tool, 1, 0.1) for tool in tools}
     return context
 
 
@@ -97,7 +97,7 @@ def test_the_events_hold_the_whole_text(composition):
 
 def test_thinking_aloud_before_a_tool_call_is_dropped(composition):
     composition.add("Let me look. `")
-    event = ToolStarted("search_book")
+    event = ToolStarted("search_book", "call-1")
     assert composition.note(event) is event
     composition.add("Tides rise [1].")
     assert composition.text == "Tides rise [1]."
@@ -105,21 +105,21 @@ def test_thinking_aloud_before_a_tool_call_is_dropped(composition):
 
 def test_the_end_of_a_tool_call_drops_nothing(composition):
     composition.add("Tides rise ")
-    composition.note(ToolFinished("search_book", 1, 2))
+    composition.note(ToolFinished("search_book", "call-1", 1, 2))
     composition.add("[1]")
     assert composition.text == "Tides rise [1]"
 
 
 def test_what_was_told_before_a_tool_call_stays(composition):
     composition.add("Tides rise [1].")
-    composition.note(ToolStarted("search_book"))
+    composition.note(ToolStarted("search_book", "call-1"))
     composition.add("And fall [2].")
     assert composition.text == "Tides rise [1].\n\nAnd fall [2]."
 
 
 def test_a_tool_call_at_the_end_leaves_no_blank_lines(composition):
     composition.add("Tides rise [1].")
-    composition.note(ToolStarted("search_book"))
+    composition.note(ToolStarted("search_book", "call-1"))
     composition.finish()
     assert composition.text == "Tides rise [1]."
 
@@ -166,7 +166,7 @@ def test_a_search_that_finds_nothing_is_no_match():
 
 def test_thinking_aloud_alone_is_an_empty_answer(composition):
     composition.add("Let me look.")
-    composition.note(ToolStarted("search_book"))
+    composition.note(ToolStarted("search_book", "call-1"))
     composition.finish()
     assert composition.refusal().reason == "empty_answer"
 

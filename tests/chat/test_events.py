@@ -67,8 +67,8 @@ FAILED = answer(
 CANCELLED = answer(status="cancelled")
 EVENTS: dict[str, Event] = {
     "turn.started": TurnStarted(**IDS),
-    "tool.started": ToolStarted("search_book"),
-    "tool.finished": ToolFinished("search_book", 6, 12),
+    "tool.started": ToolStarted("search_book", "call-1"),
+    "tool.finished": ToolFinished("search_book", "call-1", 6, 12),
     "answer.delta": AnswerDelta("Tides rise [1]."),
     "citation": FOUND,
     "answer.completed": terminal(answer()),

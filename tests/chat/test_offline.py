@@ -45,7 +45,7 @@ async def test_it_searches_the_book_and_then_cites(agent):
     context = turn_context([SPRING, TIDE])
     assert await answered(agent, context, "What is a tide?") == "A tide is the regular rise and fall of the sea. [2]"
     assert context.book.searches == [("What is a tide?", None)]
-    assert [call.name for call in context.calls] == ["search_book"]
+    assert [call.name for call in context.calls.values()] == ["search_book"]
 
 
 @pytest.mark.parametrize("found", [[TIDE], []], ids=["nothing that answers", "nothing at all"])
@@ -57,7 +57,7 @@ async def test_it_answers_about_the_conversation_from_the_history(agent):
     context = turn_context([TIDE], exchanges=[exchange("What is a tide?", "A rise."), exchange("Why?", "The Moon.")])
     told = await answered(agent, context, "What did I ask before?")
     assert told == "In this conversation you asked:\n- What is a tide?\n- Why?"
-    assert (context.history.lookups, context.book.searches) == ([(None, 5)], [])
+    assert (context.history.lookups, context.book.searches) == ([(None, 20)], [])
 
 
 async def test_it_says_so_when_nothing_was_asked_before(agent):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,10 +141,25 @@ def test_the_shell_commands_find_the_running_server(dev, tmp_path):
 
 
 @pytest.mark.timeout(180)
-def test_a_port_in_use_is_said_at_once(dev, tmp_path):
+def test_a_second_one_is_told_what_is_in_its_way(dev, tmp_path):
     server = dev("--book", str(SMALL_BOOK))
     port = server.address.rsplit(":", 1)[1]
-    command = [BOOK_AGENT, "dev", "--port", port, "--data-dir", "other"]
-    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert second.returncode == 2
-    assert f"cannot listen on 127.0.0.1 port {port}" in second.stderr
+
+    def second(*options: str) -> str:
+        command = [BOOK_AGENT, "dev", *options]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 2
+        return result.stderr
+
+    assert f"cannot listen on 127.0.0.1 port {port}" in second("--port", port, "--data-dir", "other")
+    assert "another `book-agent dev` runs on data folder" in second("--port", "0", "--data-dir", "data folder")
+    assert server.ask()["status"] == "answered"
+    assert (tmp_path / "data folder" / "server.json").exists()
+
+
+def test_a_copy_of_the_settings_example_is_no_obstacle(tmp_path):
+    shutil.copy(Path(__file__).parents[2] / ".env.example", tmp_path / ".env")
+    command = [BOOK_AGENT, "dev", "--data-dir", "/proc/nowhere"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("book-agent: cannot write to /proc/nowhere")

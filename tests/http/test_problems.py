@@ -33,7 +33,15 @@ async def test_bad_fields_inside_filters_are_named_with_their_path(client):
 
 
 @pytest.mark.parametrize(
-    ("content", "detail"), [(b"{", "is not JSON"), (b"", "is empty"), (b"\xff\xfe", "is not JSON")], ids=repr
+    ("content", "detail"),
+    [
+        pytest.param(b"{", "is not JSON", id="cut"),
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"\xff\xfe", "is not JSON", id="no text"),
+        pytest.param(b'{"content": "\xff"}', "is not JSON", id="no UTF-8"),
+        pytest.param(b'{"content": ' + b"[" * 30000 + b"]" * 30000 + b"}", "is not JSON", id="too deep"),
+        pytest.param(b'{"content":"hi","n":1e999999}', "", id="too large a number"),
+    ],
 )
 async def test_a_body_that_is_no_json_is_a_bad_request(client, content, detail):
     response = await client.post(CHAT, content=content, headers={"content-type": "application/json"})
@@ -48,6 +56,7 @@ async def test_a_body_that_is_no_json_is_a_bad_request(client, content, detail):
         ("GET", CHAT, 405),
         ("GET", "/api/v1/conversations/not-a-uuid/messages", 404),
         ("GET", "/api/v1/conversations/8d7e6f26-4b5a-4c5e-9f3a-0d6c1f2b3a4d/messages?limit=1000", 400),
+        ("GET", "/api/v1/conversations/8d7e6f26-4b5a-4c5e-9f3a-0d6c1f2b3a4d/messages?before=9223372036854775808", 400),
     ],
 )
 async def test_the_frameworks_own_errors_are_problems_with_the_request_id(client, method, path, status):

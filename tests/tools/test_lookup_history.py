@@ -29,7 +29,7 @@ async def test_having_no_earlier_exchange_is_said_and_is_a_lookup_that_succeeded
 async def test_a_lookup_is_recorded_with_what_it_found(shown):
     context = turn_context(exchanges=[exchange("What is a tide?", "A rise.")])
     await shown(lookup_history, context, {"query": "tide", "limit": None})
-    assert [(call.name, call.found) for call in context.calls] == [(NAME, 1)]
+    assert [(call.name, call.found) for call in context.calls.values()] == [(NAME, 1)]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ async def test_a_lookup_that_fails_ends_the_run_with_our_error_as_the_cause(show
     with pytest.raises(UserError) as caught:
         await shown(lookup_history, context, LATEST)
     assert caught.value.__cause__ is error
-    assert context.calls == []
+    assert context.calls == {}
 
 
 async def test_what_was_said_cannot_end_its_fence(shown):

@@ -47,14 +47,14 @@ async def test_the_book_is_asked_as_the_model_says(shown):
 async def test_finding_nothing_is_said_and_is_a_search_that_succeeded(shown):
     context = turn_context([])
     assert await shown(search_book, context, {"query": "bread", "section": None}) == [NOTHING]
-    assert [(call.name, call.found) for call in context.calls] == [(NAME, 0)]
+    assert [(call.name, call.found) for call in context.calls.values()] == [(NAME, 0)]
     assert context.succeeded(NAME)
 
 
 async def test_a_search_is_recorded_with_what_it_found_and_how_long_it_took(shown):
     context = turn_context([SPRING, NEAP])
     await shown(search_book, context, QUERY)
-    (call,) = context.calls
+    (call,) = context.calls.values()
     assert (call.name, call.found) == (NAME, 2)
     assert call.seconds >= 0
 
@@ -65,7 +65,7 @@ async def test_a_search_that_fails_ends_the_run_with_our_error_as_the_cause(show
     with pytest.raises(UserError) as caught:
         await shown(search_book, context, QUERY)
     assert caught.value.__cause__ is error
-    assert (context.calls, context.shown) == ([], [])
+    assert (context.calls, context.shown) == ({}, [])
 
 
 @pytest.mark.parametrize(
