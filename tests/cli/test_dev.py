@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from tests.conftest import SMALL_BOOK
+from tests.fakes.loopback import ThreadServer
+from tests.fakes.provider import Reply, ScriptedProvider
 
 BOOK_AGENT = Path(sys.executable).parent / "book-agent"
 START_S = 60
@@ -138,6 +140,30 @@ def test_the_shell_commands_find_the_running_server(dev, tmp_path):
     assert json.loads(run("ask", "What is a stilling well?", "--json"))["status"] == "answered"
     assert "Neap tides" in run("search", "neap tides", "--limit", "2")
     assert json.loads(run("search", "neap tides", "--json"))["passages"]
+
+
+@pytest.mark.timeout(180)
+def test_a_stop_ends_a_stream_with_an_event_that_says_so(dev, monkeypatch):
+    search = Reply.tool_calls([("search_book", {"query": "stilling well"})])
+    endless = Reply.text("A pipe [1] " + "and more " * 5000).paced(chunk_s=0.05)
+    provider = ScriptedProvider([search, endless])
+    with ThreadServer(provider.app) as upstream:
+        monkeypatch.setenv("MODEL_PROVIDER", "openai")
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.url + provider.prefix)
+        monkeypatch.setenv("SHUTDOWN_GRACE_S", "1")
+        server = dev("--book", str(SMALL_BOOK))
+        with httpx.stream("POST", f"{server.address}/api/v1/chat/stream", json=QUESTION, timeout=30) as response:
+            names = []
+            for line in response.iter_lines():
+                if line.startswith("event: "):
+                    names.append(line.removeprefix("event: "))
+                    if names.count("answer.delta") == 2 and names[-1] == "answer.delta":
+                        server.process.send_signal(signal.SIGTERM)
+        assert names[-1] == "turn.cancelled"
+        _, log = server.process.communicate(timeout=START_S)
+        assert server.process.returncode == 0
+        assert "Traceback" not in log
 
 
 @pytest.mark.timeout(180)
