@@ -1,7 +1,9 @@
 """The answer as it grows: what of the model's text may leave, with which citations, and whether it is an answer."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
+
+from msgspec.structs import asdict
 
 from app.book.retrieval import Passage
 from app.chat.citations import CitationParser, Piece
@@ -96,7 +98,7 @@ class Composition:
                 return
             if piece not in self._cited:
                 self._cited[piece] = _citation(piece, self._passage(piece))
-                yield CitationFound(**_fields(self._cited[piece]))
+                yield CitationFound(**asdict(self._cited[piece]))
             self._waiting.append(f"[{piece}]")
         else:
             self._said_anything = self._said_anything or bool(piece.strip())
@@ -143,10 +145,6 @@ def _citation(n: int, passage: Passage) -> Citation:
         start=passage.start,
         end=passage.end,
     )
-
-
-def _fields(citation: Citation) -> dict[str, Any]:
-    return {name: getattr(citation, name) for name in Citation.__struct_fields__}
 
 
 def _distinct(passages: Iterator[Passage]) -> list[Section]:

@@ -1,10 +1,11 @@
 """What happens in a turn, as typed events; the last one holds the whole answer."""
 
 from collections.abc import AsyncIterable
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import asdict
 
 from app.errors import BookAgentError
 
@@ -153,7 +154,7 @@ TERMINALS: dict[str, type[Terminal]] = {
 
 
 def terminal(answer: Answer) -> Terminal:
-    return TERMINALS[answer.status](**_fields(answer))
+    return TERMINALS[answer.status](**asdict(answer))
 
 
 async def fold(events: AsyncIterable[Event]) -> Answer:
@@ -165,13 +166,9 @@ async def fold(events: AsyncIterable[Event]) -> Answer:
             case AnswerDelta():
                 text.append(event.text)
             case CitationFound():
-                citations.append(Citation(**_fields(event)))
+                citations.append(Citation(**asdict(event)))
             case Answer():
-                return Answer(**_fields(event) | {"answer": "".join(text), "citations": citations})
+                return Answer(**asdict(event) | {"answer": "".join(text), "citations": citations})
             case _:
                 pass
     raise BookAgentError("The turn ended without an answer.")
-
-
-def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
