@@ -78,6 +78,12 @@ class InvalidRequestError(RequestError):
         super().__init__("; ".join(f"{field}: {problem}" for field, problem in errors.items()))
 
 
+class ClientGoneError(RequestError):
+    """The client left."""
+
+    status = 499
+
+
 class NotFoundError(RequestError):
     """There is no such thing here."""
 

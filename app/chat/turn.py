@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import anyio
-import msgspec
 import stamina
 import structlog
 from agents import Agent, RunConfig, Runner, RunResultStreaming, ToolCallOutputItem
@@ -33,10 +32,11 @@ from app.chat.events import (
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.prompts import Prompt
 from app.chat.questions import is_about_conversation
+from app.chat.record import problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
-from app.errors import BookAgentError, TurnTimeoutError, UnavailableError
-from app.history.conversations import AnswerRecord, Conversations, StoredTurn
+from app.errors import BookAgentError, TurnTimeoutError
+from app.history.conversations import Conversations, StoredTurn
 from app.metrics import Metrics
 from app.settings import Settings
 from tools.context import ToolCall, TurnContext
@@ -239,31 +239,6 @@ async def _read(run: RunResultStreaming, context: TurnContext) -> AsyncIterator[
 def _usage(run: RunResultStreaming) -> Usage:
     usage = run.context_wrapper.usage
     return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
-
-
-def problem_of(error: BookAgentError) -> Problem:
-    title = "Service Unavailable" if isinstance(error, UnavailableError) else "Internal Server Error"
-    return Problem(title, error.status, error.detail, retry_after_s=error.retry_after_s)
-
-
-def record_of(answer: Answer) -> AnswerRecord:
-    as_json = msgspec.to_builtins
-    return AnswerRecord(
-        status=answer.status,
-        content=answer.answer,
-        model=answer.model,
-        prompt_name=answer.prompt.name,
-        prompt_version=answer.prompt.version,
-        prompt_digest=answer.prompt.digest,
-        index_version=answer.index_version,
-        input_tokens=answer.usage.input_tokens,
-        output_tokens=answer.usage.output_tokens,
-        model_calls=answer.usage.model_calls,
-        citations=as_json(answer.citations),
-        refusal=as_json(answer.refusal),
-        error=as_json(answer.error),
-        timings=as_json(answer.timings),
-    )
 
 
 def _translated(error: Exception) -> BookAgentError:

@@ -5,8 +5,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
-from app.errors import InvalidRequestError
+from app.errors import ClientGoneError, InvalidRequestError
 
 NOT_BLANK = r"regex '\\S'"
 """How msgspec words the pattern of a text that must not be blank."""
@@ -17,7 +18,10 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
     field = request.route_handler.parsed_data_field
     if field is None:
         return
-    body = await request.body()
+    try:
+        body = await request.body()
+    except InternalServerException as error:  # all that the framework says of a disconnect
+        raise ClientGoneError from error
     try:
         errors = _body_errors(body, field.annotation)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:

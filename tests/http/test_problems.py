@@ -1,5 +1,7 @@
 """What a client is told when its request cannot be served."""
 
+import asyncio
+
 import pytest
 
 CHAT = "/api/v1/chat"
@@ -99,3 +101,15 @@ async def test_nul_and_broken_surrogates_in_a_question_are_survived(client):
     assert response.status_code == 200
     response = await client.post(CHAT, content=b'{"content": "\\ud800 tide"}')
     assert response.status_code in {200, 400}
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(client):
+    _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(b"POST /api/v1/chat HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(10):
+        while 'status="499"' not in (text := (await client.get("/metrics")).text):
+            pass
+    assert 'status="500"' not in text
