@@ -67,6 +67,8 @@ def read_questions(path: Path) -> list[GoldQuestion]:
             questions.append(msgspec.json.decode(line, type=GoldQuestion))
         except msgspec.DecodeError as error:
             raise ConfigurationError(f"{path.name} line {number}: {error}") from error
+    if not any(question.gold_source for question in questions):
+        raise ConfigurationError(f"{path.name} has no question with a gold_source")
     return questions
 
 
@@ -74,7 +76,7 @@ async def evaluate(retriever: Retriever, questions: Iterable[GoldQuestion]) -> l
     """Of the questions that the book answers."""
     outcomes = []
     for question in questions:
-        if question.gold_source is None:
+        if not question.gold_source:
             continue
         passages = await retriever.search(question.query, limit=DEPTH)
         ranks = [rank for rank, passage in enumerate(passages, 1) if question.is_answered_by(passage)]

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -72,12 +73,15 @@ def retrieval(book: Path, questions: Path, worst: int, as_json: bool) -> None:
 
 
 async def _evaluate(settings: Settings, book: Path, questions: Path) -> list[Outcome]:
-    embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
-    with tempfile.TemporaryDirectory(prefix="book-agent-eval-") as folder:
+    gold = read_questions(questions)
+    with (
+        closing(load_embedder(settings.embedding_model, settings.embedding_threads)) as embedder,
+        tempfile.TemporaryDirectory(prefix="book-agent-eval-") as folder,
+    ):
         await run_index(settings, embedder, IndexOptions(source=book), data_dir=Path(folder))
         store = EdgeStore(EmbeddedBook(Path(folder), book).root)
         retriever = Retriever(embedder, TermEncoder(), store)
-        outcomes = await evaluate(retriever, read_questions(questions))
+        outcomes = await evaluate(retriever, gold)
         await store.close()
     return outcomes
 

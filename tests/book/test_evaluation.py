@@ -49,6 +49,14 @@ def test_a_bad_line_is_named(tmp_path):
         read_questions(path)
 
 
+@pytest.mark.parametrize("text", ["", '{"question": "Q"}\n'], ids=["empty", "no gold"])
+def test_a_set_without_an_answer_is_refused(tmp_path, text):
+    path = tmp_path / "questions.jsonl"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="no question with a gold_source"):
+        read_questions(path)
+
+
 def test_every_gold_section_of_the_sample_questions_is_in_the_sample_book():
     questions = read_questions(SAMPLE_BOOK / "evaluation" / "retrieval.jsonl")
     assert len(questions) >= 120
