@@ -23,6 +23,11 @@ class BookAgentError(Exception):
             self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
+    @property
+    def for_operator(self) -> str:
+        """What is wrong, and what to do about it."""
+        return f"{self.detail} {self.hint}".strip()
+
 
 class ConfigurationError(BookAgentError):
     """The configuration is wrong."""

@@ -33,7 +33,7 @@ async def probe(name: str, ask: Callable[[], Awaitable[str]]) -> Probe:
     try:
         ok, detail = True, await ask()
     except BookAgentError as error:
-        ok, detail = False, f"{error.detail} {error.hint}".strip()
+        ok, detail = False, error.for_operator
     return Probe(name, ok, round((time.perf_counter() - started) * 1000, 1), detail)
 
 

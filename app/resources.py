@@ -107,7 +107,7 @@ async def check_store(store: VectorStore, ours: IndexIdentity) -> None:
     try:
         check_identity((await store.state()).identity, ours)
     except VectorStoreUnauthorizedError as error:
-        raise ConfigurationError(f"{error.detail} {error.hint}") from error
+        raise ConfigurationError(error.for_operator) from error
     except CollectionMissingError:
         log.warning("index.missing", hint="run `book-agent index`")
     except VectorStoreUnavailableError as error:

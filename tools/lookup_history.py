@@ -1,18 +1,17 @@
 """The tool that looks up what was said earlier in this conversation."""
 
-import re
 import time
 
 from agents import function_tool
 from agents.tool_context import ToolContext
 
 from tools.context import PastExchange, ToolCall, TurnContext
+from tools.fences import inside
 
 NAME = "lookup_history"
 NOTHING = "There are no earlier exchanges in this conversation."
 DEFAULT_LIMIT, MOST = 5, 20
 ANSWER_LENGTH = 1500
-FENCE = re.compile(r"<(?=\s*/?\s*exchange)", re.IGNORECASE)
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
@@ -35,12 +34,5 @@ async def lookup_history(  # noqa: D417 - the model is not told of the context
 
 
 def _rendered(exchange: PastExchange) -> str:
-    return (
-        f'<exchange at="{exchange.asked_at:%Y-%m-%d %H:%M}">\n'
-        f"Question: {_fenced(exchange.question)}\nAnswer: {_fenced(exchange.answer[:ANSWER_LENGTH])}\n</exchange>"
-    )
-
-
-def _fenced(text: str) -> str:
-    """Text that cannot end its fence."""
-    return FENCE.sub(r"<\\", text)
+    question, answer = (inside("exchange", text) for text in (exchange.question, exchange.answer[:ANSWER_LENGTH]))
+    return f'<exchange at="{exchange.asked_at:%Y-%m-%d %H:%M}">\nQuestion: {question}\nAnswer: {answer}\n</exchange>'

@@ -1,6 +1,5 @@
 """The tool that searches the book."""
 
-import re
 import time
 from collections.abc import Iterable
 from html import escape
@@ -9,10 +8,10 @@ from agents import function_tool
 from agents.tool_context import ToolContext
 
 from tools.context import FoundPassage, ToolCall, TurnContext
+from tools.fences import inside
 
 NAME = "search_book"
 NOTHING = "No passage was found."
-FENCE = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
 @function_tool(name_override=NAME, failure_error_function=None)
@@ -36,12 +35,10 @@ async def search_book(context: ToolContext[TurnContext], query: str, section: st
 
 def render(passages: Iterable[tuple[int, FoundPassage]]) -> str:
     """Each passage fenced; what it contains cannot end its fence."""
-    blocks = [
-        f'<passage id="{n}" section="{escape(" > ".join(passage.heading_path))}">\n{_fenced(passage.text)}\n</passage>'
-        for n, passage in passages
-    ]
+    blocks = [_rendered(n, passage) for n, passage in passages]
     return "\n".join(blocks) or NOTHING
 
 
-def _fenced(text: str) -> str:
-    return FENCE.sub(r"<\\", text)
+def _rendered(n: int, passage: FoundPassage) -> str:
+    section = escape(" > ".join(passage.heading_path))
+    return f'<passage id="{n}" section="{section}">\n{inside("passage", passage.text)}\n</passage>'

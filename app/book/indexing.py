@@ -119,7 +119,8 @@ class Indexer:
             self._progress.advance(source, len(chunks))
 
     def _cut(self, path: Path) -> list[Chunk]:
-        if not _is_utf8(str(path)):
+        relative = path.relative_to(self._options.source)
+        if shown_name(relative) != relative.as_posix():
             raise DocumentError("its name is not UTF-8.")
         return chunk_document(
             read_document(path, self._options.source),
@@ -149,14 +150,6 @@ class Indexer:
 def shown_name(path: Path) -> str:
     """With "/", and with escapes where the name is not UTF-8."""
     return path.as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def payload_of(chunk: Chunk) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from app.errors import BookAgentError
 
 FAILED = 2
 COMMANDS = {
-    "dev": ("app.cli.dev", "Index a book and serve it from this machine alone: nothing to set up."),
-    "serve": ("app.cli.serve", "Serve over Qdrant and PostgreSQL, as the environment says."),
-    "ask": ("app.cli.client", "Ask a running server a question; the answer streams in."),
-    "search": ("app.cli.client", "Show the passages that a running server finds."),
-    "index": ("app.cli.index", "Index a folder of Markdown and MDX."),
-    "init-collection": ("app.cli.index", "Make the Qdrant collection, if it is not there."),
-    "eval": ("app.cli.evaluate", "Measure how well the book's answers are found."),
-    "migrate": ("app.cli.check", "Bring the database's tables up to date."),
-    "check": ("app.cli.check", "Check the settings and everything the service depends on."),
+    "dev": ("app.cli.dev:dev", "Index a book and serve it from this machine alone: nothing to set up."),
+    "serve": ("app.cli.serve:serve", "Serve over Qdrant and PostgreSQL, as the environment says."),
+    "ask": ("app.cli.client:ask", "Ask a running server a question; the answer streams in."),
+    "search": ("app.cli.client:search", "Show the passages that a running server finds."),
+    "index": ("app.cli.index:index", "Index a folder of Markdown and MDX."),
+    "init-collection": ("app.cli.index:init_collection", "Make the Qdrant collection, if it is not there."),
+    "eval": ("app.cli.evaluate:evaluation", "Measure how well the book's answers are found."),
+    "migrate": ("app.cli.check:migrate", "Bring the database's tables up to date."),
+    "check": ("app.cli.check:check", "Check the settings and everything the service depends on."),
 }
 
 
@@ -29,9 +29,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        attribute = "evaluation" if cmd_name == "eval" else cmd_name.replace("-", "_")
-        command: click.Command = getattr(module, attribute)
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -51,5 +50,5 @@ def main() -> None:
         command(prog_name="book-agent")
     except BookAgentError as error:
         click.secho("book-agent: ", fg="red", nl=False, err=True)
-        click.echo(f"{error.detail} {error.hint}".strip(), err=True)
+        click.echo(error.for_operator, err=True)
         sys.exit(FAILED)

@@ -16,6 +16,7 @@ from app.book.vector_store import VectorStore
 from app.chat.models import open_client
 from app.errors import ConfigurationError, SettingsError
 from app.history.database import Database
+from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate as apply_migrations
 from app.logs import configure_logs
 from app.probes import Probe, probe
@@ -43,7 +44,10 @@ def check(data_dir: Path | None, book: Path | None, as_json: bool) -> None:
     if book and not data_dir:
         raise click.UsageError("--book is a book of --data-dir")
     configure_logs("error", console=True)
-    report = _checked_embedded(data_dir, book) if data_dir else _checked()
+    try:
+        report = _checked_embedded(data_dir, book) if data_dir else _checked()
+    except SettingsError as error:
+        report = CheckReport(False, {}, error.problems, [])
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
     else:
@@ -58,8 +62,6 @@ def check(data_dir: Path | None, book: Path | None, as_json: bool) -> None:
 def migrate(data_dir: Path | None) -> None:
     """Bring the database's tables up to date; doing it again does nothing."""
     if data_dir:
-        from app.history.embedded_postgres import EmbeddedPostgres  # noqa: PLC0415 - an extra
-
         with EmbeddedPostgres(data_dir / "postgres") as url:
             applied = apply_migrations(url)
     else:
@@ -69,24 +71,14 @@ def migrate(data_dir: Path | None) -> None:
 
 
 def _checked() -> CheckReport:
-    environ = environment(Path.cwd())
-    try:
-        settings = load_settings(environ)
-    except SettingsError as error:
-        return CheckReport(False, {}, error.problems, [])
-    return asyncio.run(_report(settings, open_server_store))
+    return asyncio.run(_report(load_settings(environment(Path.cwd())), open_server_store))
 
 
 def _checked_embedded(data_dir: Path, book: Path | None) -> CheckReport:
     from app.book.edge_store import EdgeStore  # noqa: PLC0415 - an extra
-    from app.cli.embedded import SAMPLE_BOOK, EmbeddedBook  # noqa: PLC0415
-    from app.history.embedded_postgres import EmbeddedPostgres  # noqa: PLC0415
+    from app.cli.embedded import SAMPLE_BOOK, EmbeddedBook, dev_settings  # noqa: PLC0415
 
-    environ = {"MODEL_PROVIDER": "offline"} | {k: v for k, v in environment(Path.cwd()).items() if v}
-    try:
-        settings = load_settings(environ, required=())
-    except SettingsError as error:
-        return CheckReport(False, {}, error.problems, [])
+    settings = dev_settings()
     with EmbeddedPostgres(data_dir / "postgres") as url:
         settings = msgspec.structs.replace(settings, database_url=Secret(url))
         root = EmbeddedBook(data_dir, book or SAMPLE_BOOK).root

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from app.book.edge_store import EdgeStore
 from app.book.embedding import load_embedder
-from app.cli.embedded import DEFAULT_DATA_DIR, SAMPLE_BOOK, EmbeddedBook
+from app.cli.embedded import DEFAULT_DATA_DIR, SAMPLE_BOOK, EmbeddedBook, dev_settings
 from app.cli.index import run_index
 from app.cli.progress import summary
 from app.cli.server import address_of, listening_socket, serve_until_stopped
@@ -24,10 +24,9 @@ from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
 from app.logs import configure_logs
 from app.resources import identity_of
-from app.settings import Secret, Settings, environment, load_settings
+from app.settings import Secret, Settings
 
 SERVER_FILE, LOCK_FILE = "server.json", "dev.lock"
-DEV_DEFAULTS = {"MODEL_PROVIDER": "offline", "RATE_LIMIT_PER_MINUTE": "0"}
 console = Console(stderr=True, highlight=False)
 
 
@@ -45,8 +44,7 @@ console = Console(stderr=True, highlight=False)
 def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -> None:
     """Index a book and serve it from this machine alone: nothing to set up."""
     signal.signal(signal.SIGTERM, _exit_in_order)
-    given = {name: value for name, value in environment(Path.cwd()).items() if value}
-    settings = load_settings(DEV_DEFAULTS | given, required=())
+    settings = dev_settings()
     configure_logs(settings.log_level, console=sys.stderr.isatty())
     host, port = host or settings.host, settings.port if port is None else port
     with _sole_use(data_dir), listening_socket(host, port) as listener, EmbeddedPostgres(data_dir / "postgres") as url:

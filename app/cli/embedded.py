@@ -12,9 +12,17 @@ from app.book.documents import find_sources
 from app.book.edge_store import EdgeWriter, read_state
 from app.book.indexing import Indexer, IndexOptions, IndexReport
 from app.book.vector_store import IndexIdentity
+from app.settings import Settings, environment, load_settings
 
 SAMPLE_BOOK = Path(__file__).parents[1] / "sample_book"
 DEFAULT_DATA_DIR = Path(".book-agent")
+DEV_DEFAULTS = {"MODEL_PROVIDER": "offline", "RATE_LIMIT_PER_MINUTE": "0"}
+
+
+def dev_settings() -> Settings:
+    """Those of `dev`: nothing is required, and what the environment leaves open is for one machine."""
+    given = {name: value for name, value in environment(Path.cwd()).items() if value}
+    return load_settings(DEV_DEFAULTS | given, required=())
 
 
 class IndexRecord(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,11 +68,8 @@ def index(
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
     )
-    embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
-    try:
+    with closing(load_embedder(settings.embedding_model, settings.embedding_threads)) as embedder:
         report = asyncio.run(run_index(settings, embedder, options, data_dir=data_dir, dry_run=dry_run))
-    finally:
-        embedder.close()
     click.echo(msgspec.json.encode(report).decode() if as_json else summary(report), err=not as_json)
     sys.exit(SOME_SKIPPED if report.failed else 0)
 

@@ -11,11 +11,11 @@ from litestar.params import JSONBody, SkipValidation
 from litestar.response import Stream
 
 from app.chat.events import Answer, Event, fold
-from app.chat.turn import open_turn
-from app.errors import UnavailableError
+from app.chat.turn import Turn, open_turn
+from app.errors import ClientGoneError, UnavailableError
 from app.http import sse
 from app.http.limits import limit_requests
-from app.http.observation import CLIENT_CLOSED_REQUEST, Observation, observation_of
+from app.http.observation import Observation, observation_of
 from app.http.problems import of_turn
 from app.http.schemas import ChatRequest, ProblemDetails
 from app.http.validation import check_body
@@ -50,10 +50,10 @@ async def chat(
     owner: NamedDependency[str],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
-    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    turn = await begin(request, resources, owner, data)
     answer = await unless_client_leaves(request, fold(turn.events()))
     if answer is None:
-        return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
+        raise ClientGoneError
     note(observation_of(request.scope), answer)
     if answer.status == "cancelled":  # not by this client, which is still here
         raise UnavailableError("The server is stopping.")
@@ -80,10 +80,16 @@ async def chat_stream(
     owner: NamedDependency[str],
     request: Request[Any, Any, Any],
 ) -> Stream:
-    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    turn = await begin(request, resources, owner, data)
     observation = observation_of(request.scope)
-    observation.fields |= {"turn_id": str(turn.stored.turn_id), "turn_status": "cancelled"}  # unless it ends
     return sse.stream(turn.events(), on_end=lambda answer: note(observation, answer))
+
+
+async def begin(request: Request[Any, Any, Any], resources: Resources, owner: str, data: ChatRequest) -> Turn:
+    """What the log says of the turn stays so if its client leaves before the end."""
+    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    observation_of(request.scope).fields |= {"turn_id": str(turn.stored.turn_id), "turn_status": "cancelled"}
+    return turn
 
 
 def note(observation: Observation, answer: Answer) -> None:

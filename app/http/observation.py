@@ -10,12 +10,12 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import ClientGoneError
 from app.metrics import Metrics
 
 REQUEST_ID = "X-Request-ID"
 ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 UNROUTED = "(none)"
-CLIENT_CLOSED_REQUEST = 499
 OBSERVATION = "observation"
 QUIET_ROUTES = {"/health/live", "/health/ready", "/metrics"}
 """Asked every few seconds by machines: logged at debug level."""
@@ -63,7 +63,7 @@ class Observed:
                 self._record(scope["method"], _route(scope), observation, time.perf_counter() - started)
 
     def _record(self, method: str, route: str, observation: Observation, seconds: float) -> None:
-        status = observation.status or CLIENT_CLOSED_REQUEST
+        status = observation.status or ClientGoneError.status
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         write = log.debug if route in QUIET_ROUTES else log.info

@@ -8,8 +8,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from app.chat.events import Problem
-from app.errors import BookAgentError, InvalidRequestError
-from app.http.observation import CLIENT_CLOSED_REQUEST, request_id_of
+from app.errors import BookAgentError, ClientGoneError, InvalidRequestError
+from app.http.observation import request_id_of
 from app.http.schemas import FieldError, ProblemDetails
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,7 +26,7 @@ def problem_response(
     headers: dict[str, str] | None = None,
 ) -> Response[ProblemDetails]:
     problem = ProblemDetails(
-        title="Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase,
+        title="Client Closed Request" if status == ClientGoneError.status else HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         instance=request.url.path,
