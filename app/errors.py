@@ -57,6 +57,14 @@ class IndexMismatchError(ConfigurationError):
     """The index was made by another embedding model or with other vector settings."""
 
 
+class IndexLockedError(ConfigurationError):
+    """Another indexer is at work on this index."""
+
+
+class DeletionRefusedError(ConfigurationError):
+    """Most of the index would be deleted, and nobody said that it should."""
+
+
 class EmbeddedPostgresError(ConfigurationError):
     """The embedded PostgreSQL could not be found, created or started."""
 
@@ -67,6 +75,10 @@ class EmbeddingError(BookAgentError):
 
 class DocumentError(BookAgentError):
     """A source file cannot be read."""
+
+
+class NotForReadersError(DocumentError):
+    """The file is a page that was not made to be read, such as a redirect: nothing is wrong with it."""
 
 
 class RequestError(BookAgentError):

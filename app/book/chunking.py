@@ -6,14 +6,17 @@ import uuid
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, takewhile
+from itertools import chain, takewhile, zip_longest
 from typing import NamedTuple
 
 import msgspec
 
 from app.book.documents import Document, Section
+from app.book.excerpts import excerpts
 from app.book.pieces import CountTokens, Measure, Piece, cut_block, halve, sentences
 
+CHUNKER_VERSION = 2
+"""Another number for whatever changes the chunks of an unchanged file: an index knows with which it was cut."""
 MIN_CHUNK_SIZE = 32
 HASH_DIGITS = 16
 SEPARATOR = " > "
@@ -40,6 +43,14 @@ class Chunk(msgspec.Struct, frozen=True):
     """Of heading path and text, 16 hexadecimal digits."""
     prefix: str
     """The heading path as it is embedded: without its beginning where it is too long."""
+    section: int
+    """Number of its section within the file, from 0."""
+    section_chunks: int
+    """How many chunks the section has."""
+    gap: str
+    """What the text has between this chunk and the next of its section."""
+    excerpts: tuple[str, ...]
+    """What the dense vectors and those of the tokens are made of."""
 
     @property
     def embedding_text(self) -> str:
@@ -58,21 +69,28 @@ def chunk_document(
     count_tokens counts a text as the model sees it, with the tokens the model adds. A code fence or table is whole if
     it fits into a chunk. Consecutive chunks of a section share whole sentences of up to `chunk_overlap` tokens.
     """
+    check_sizes(chunk_size, chunk_overlap)
+    measure = Measure(document.text, count_tokens)
+    seen: Counter[tuple[str, ...]] = Counter()
+    chunks: list[Chunk] = []
+    for number, section in enumerate(document.sections):
+        spans = list(_Packer(section, measure, chunk_size).spans(chunk_overlap))
+        for span, following in zip_longest(spans, spans[1:]):
+            content = (*section.heading_path, document.text[span.start : span.end])
+            gap = document.text[span.end : following.start] if following else ""
+            parts = excerpts(content[-1], span.prefix.split(SEPARATOR), count_tokens)
+            place = _Place(len(chunks), number, len(spans), gap, parts, seen[content])
+            chunks.append(_chunk(document, span, place))
+            seen[content] += 1
+    return chunks
+
+
+def check_sizes(chunk_size: int, chunk_overlap: int) -> None:
+    """Raises ValueError for sizes that make no sense."""
     if chunk_size < MIN_CHUNK_SIZE:
         raise ValueError(f"chunk_size is {chunk_size}, it must be at least {MIN_CHUNK_SIZE}")
     if not 0 <= chunk_overlap < chunk_size / 2:
         raise ValueError(f"chunk_overlap is {chunk_overlap}, it must be less than half of chunk_size ({chunk_size})")
-    measure = Measure(document.text, count_tokens)
-    spans = (
-        span for section in document.sections for span in _Packer(section, measure, chunk_size).spans(chunk_overlap)
-    )
-    seen: Counter[tuple[str, ...]] = Counter()
-    chunks: list[Chunk] = []
-    for position, span in enumerate(spans):
-        content = (*span.section.heading_path, document.text[span.start : span.end])
-        chunks.append(_chunk(document, span, position, seen[content]))
-        seen[content] += 1
-    return chunks
 
 
 def embedding_text(prefix: str, text: str) -> str:
@@ -84,6 +102,16 @@ class _Span(NamedTuple):
     prefix: str
     start: int
     end: int
+
+
+class _Place(NamedTuple):
+    position: int
+    section: int
+    section_chunks: int
+    gap: str
+    excerpts: tuple[str, ...]
+    occurrence: int
+    """How many chunks before have the same headings and text."""
 
 
 class _Packer:
@@ -165,11 +193,10 @@ def _has_words(text: str) -> bool:
     return any(char.isalnum() for char in _MARKUP.sub("", text))
 
 
-def _chunk(document: Document, span: _Span, position: int, occurrence: int) -> Chunk:
-    """`occurrence` counts the chunks before that have the same headings and text."""
+def _chunk(document: Document, span: _Span, place: _Place) -> Chunk:
     heading_path, text = span.section.heading_path, document.text[span.start : span.end]
     content_hash = hashlib.sha256("\0".join((*heading_path, text)).encode()).hexdigest()[:HASH_DIGITS]
-    identity = "\0".join((document.source, *heading_path, content_hash, str(occurrence)))
+    identity = "\0".join((document.source, *heading_path, content_hash, str(place.occurrence)))
     return Chunk(
         id=str(uuid.uuid5(_NAMESPACE, identity)),
         source=document.source,
@@ -177,10 +204,14 @@ def _chunk(document: Document, span: _Span, position: int, occurrence: int) -> C
         heading_path=heading_path,
         anchor=span.section.anchor,
         slug=document.slug,
-        position=position,
+        position=place.position,
         start=span.start,
         end=span.end,
         text=text,
         content_hash=content_hash,
         prefix=span.prefix,
+        section=place.section,
+        section_chunks=place.section_chunks,
+        gap=place.gap,
+        excerpts=place.excerpts,
     )

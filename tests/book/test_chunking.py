@@ -1,7 +1,9 @@
 """How documents are cut into chunks: rules by example, then by properties of arbitrary texts, then on real books."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -241,6 +243,38 @@ def test_sizes_that_make_no_sense_are_refused(size: int, overlap: int) -> None:
         cut("Text.", size=size, overlap=overlap)
 
 
+# Sections and excerpts
+
+
+def test_chunks_of_a_section_know_how_many_they_are_and_what_lies_between_them() -> None:
+    chunks = cut(f"{words(20)}\n\n<!-- no -->\n\n{words(20)}\n\n## One\n\nText.")
+
+    assert [(chunk.section, chunk.section_chunks, chunk.gap) for chunk in chunks] == [
+        (0, 2, "\n\n<!-- no -->\n\n"),
+        (0, 2, ""),
+        (1, 1, ""),
+    ]
+
+
+def test_there_is_no_gap_where_chunks_overlap() -> None:
+    first, second = cut("First one here. Second one here. Third one here.\n\n" + words(24), overlap=8)
+
+    assert (first.gap, second.start < first.end) == ("", True)
+
+
+def test_a_chunk_is_embedded_sentence_by_sentence_under_its_heading() -> None:
+    one, two = f"{words(30, 'One')}.", f"{words(30, 'Two')}."
+    (chunk,) = cut(f"## Where to go in the summer\n\n{one} {two}", size=90)
+
+    assert chunk.excerpts == (f"Where to go in the summer\n{one}", f"Where to go in the summer\n{two}")
+
+
+def test_the_excerpts_of_a_long_heading_path_have_what_the_prefix_has() -> None:
+    (chunk,) = cut(f"## first {words(40)} last\n\nText.")
+
+    assert chunk.excerpts == (f"{chunk.prefix}\nText.",)
+
+
 # Identity
 
 
@@ -280,6 +314,8 @@ def check(document: Document, count: Callable[[str], int], size: int, overlap: i
         assert any(char.isalnum() for char in chunk.text)
         assert count(chunk.embedding_text) <= size
     check_sections(document, chunks)
+    check_joints(document, chunks)
+    check_excerpts(chunks)
     check_whole_blocks(document, chunks, count, size)
 
 
@@ -296,6 +332,33 @@ def check_sections(document: Document, chunks: list[Chunk]) -> None:
         unseen[chunk.start : chunk.end] = bytes(chunk.end - chunk.start)
     missing = ("".join(document.text[at] for at in range(*run.span())) for run in re.finditer(rb"\x02+", unseen))
     assert not [text for text in missing if any(char.isalnum() for char in re.sub("(?m)^.*(```|:::).*$", "", text))]
+
+
+def check_joints(document: Document, chunks: list[Chunk]) -> None:
+    """The chunks of a section, and the gaps between them, are the source's text."""
+    for number, group in groupby(chunks, key=attrgetter("section")):
+        parts, section = list(group), document.sections[number]
+        assert {part.section_chunks for part in parts} == {len(parts)}
+        assert {part.heading_path for part in parts} == {section.heading_path}
+        assert section.start <= parts[0].start < parts[-1].end <= section.end
+        text = parts[0].text
+        for before, part in pairwise(parts):
+            text += before.gap + part.text[max(0, before.end - part.start) :]
+        assert text + parts[-1].gap == document.text[parts[0].start : parts[-1].end]
+    assert [chunk.section for chunk in chunks] == sorted(chunk.section for chunk in chunks)
+
+
+def check_excerpts(chunks: list[Chunk]) -> None:
+    """After the end of the prefix they are slices of the text, in order, that leave out only white space."""
+    for chunk in chunks:
+        at = 0
+        for excerpt in chunk.excerpts:
+            lead, body = excerpt.split("\n", 1) if chunk.prefix else ("", excerpt)
+            assert chunk.prefix.endswith(lead)
+            start = chunk.text.index(body, at)
+            assert not chunk.text[at:start].strip()
+            at = start + len(body)
+        assert at == len(chunk.text)
 
 
 def check_whole_blocks(document: Document, chunks: list[Chunk], count: Callable[[str], int], size: int) -> None:
@@ -385,11 +448,42 @@ def test_odd_texts_are_cut_in_time(page: str) -> None:
 
 
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="needs ../shared/corpora")
-@pytest.mark.parametrize("name", ["physical-ai-textbook", "docusaurus-react-native", "mdx-astro"])
+@pytest.mark.parametrize("name", ["physical-ai-textbook", "docusaurus-react-native", "mdx-astro", "."])
 def test_a_real_book_is_cut_by_the_rules(name: str) -> None:
     root = CORPORA / name
-    documents = [read_document(path, root) for path in find_sources(root)]
+    documents = [read_document(path, root) for path in find_sources(root).paths]
 
     assert len(documents) >= 44
     for document in documents:
         check(document, count_word_pieces, 256, 32)
+
+
+def lines_in_fences(text: str) -> Iterator[tuple[int, str]]:
+    """Offset and text of every line between two fences, found without a parser."""
+    fence, offset = "", 0
+    for line in text.splitlines(keepends=True):
+        mark = re.match(r"[\s>]*(?:[-*+]\s+|\d+\.\s+)*(`{3,}|~{3,})([^`]*)$", line)
+        if fence and mark and mark[1].startswith(fence) and not mark[2].strip():
+            fence = ""
+        elif fence:
+            yield offset, line
+        elif mark:
+            fence = mark[1]
+        offset += len(line)
+
+
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="needs ../shared/corpora")
+def test_no_line_of_code_in_a_real_book_is_lost_or_taken_for_a_heading() -> None:
+    seen = 0
+    for path in find_sources(CORPORA).paths:
+        document = read_document(path, CORPORA)
+        chunks = chunk_document(document, count_tokens=count_word_pieces, chunk_size=256, chunk_overlap=32)
+        lost = bytearray(b"\1" * len(document.text))
+        for chunk in chunks:
+            lost[chunk.start : chunk.end] = bytes(chunk.end - chunk.start)
+        for offset, line in lines_in_fences(document.text):
+            assert not any(char.isalnum() for at, char in enumerate(line, offset) if lost[at]), (path, line)
+            assert not any(offset == section.start for section in document.sections), (path, line)
+            seen += 1
+
+    assert seen > 5_000

@@ -1,10 +1,21 @@
 """How source files are read: where sections and blocks are, what is not content, titles and addresses."""
 
+import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from app.book.documents import Document, Section, find_sources, parse_document, read_document
+from app.book.documents import (
+    Document,
+    Section,
+    Skipped,
+    document_digest,
+    find_sources,
+    parse_document,
+    read_document,
+)
 from app.errors import DocumentError
 
 
@@ -317,6 +328,25 @@ def test_the_page_path_follows_docusaurus(source: str, front_matter: str, slug: 
     assert parse_document(source, f"---\n{front_matter}\n---\nText").slug == slug
 
 
+@pytest.mark.parametrize(
+    ("value", "position"),
+    [
+        ("3", 3.0),
+        ("1.5", 1.5),
+        ("-1", -1.0),
+        ("true", None),
+        ("'3'", None),
+        (".nan", None),
+        (".inf", None),
+        ("1" * 400, None),
+        ("[1]", None),
+        ("", None),
+    ],
+)
+def test_the_sidebar_position_is_a_number_or_none(value: str, position: float | None) -> None:
+    assert parse_document("a.md", f"---\nsidebar_position: {value}\n---\nText").sidebar_position == position
+
+
 # Files
 
 
@@ -331,12 +361,12 @@ def book(tmp_path: Path) -> Path:
 
 
 def names(root: Path, *include: str) -> list[str]:
-    paths = find_sources(root, include) if include else find_sources(root)
-    return [path.relative_to(root).as_posix() for path in paths]
+    sources = find_sources(root, include) if include else find_sources(root)
+    return [path.relative_to(root).as_posix() for path in sources.paths]
 
 
 def test_sources_are_found_in_order_without_hidden_folders(book: Path) -> None:
-    assert names(book) == ["a/_part.md", "a/c.mdx", "b.md"]
+    assert names(book) == ["a/_part.md", "a/c.mdx", "a/notes.txt", "b.md"]
 
 
 @pytest.mark.parametrize(
@@ -352,19 +382,53 @@ def test_globs_choose_the_sources(book: Path, include: list[str], found: list[st
     assert names(book, *include) == found
 
 
-def test_links_that_leave_the_book_or_loop_are_not_followed(book: Path, tmp_path: Path) -> None:
+def test_the_case_of_a_suffix_does_not_matter(tmp_path: Path) -> None:
+    for name in ["README.MD", "B.Html", "c.PDF"]:
+        (tmp_path / name).write_text("Text.")
+
+    assert names(tmp_path) == ["B.Html", "README.MD", "c.PDF"]
+
+
+def test_links_that_leave_the_book_or_loop_are_skipped_with_a_reason(book: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text("Secret.")
     (book / "secret.md").symlink_to(tmp_path / "secret.md")
     (book / "outside").symlink_to(tmp_path)
     (book / "a" / "loop").symlink_to(book)
+    (book / "a" / "loop.md").symlink_to(book / "a" / "loop.md")
     (book / "gone.md").symlink_to(book / "nowhere.md")
+    (book / "gone.png").symlink_to(book / "nowhere.png")
     (book / "linked.md").symlink_to(book / "b.md")
 
-    assert names(book) == ["a/_part.md", "a/c.mdx", "b.md", "linked.md"]
+    assert names(book) == ["a/_part.md", "a/c.mdx", "a/notes.txt", "b.md", "linked.md"]
+    assert [(each.source, each.reason) for each in find_sources(book).skipped] == [
+        ("a/loop", "is a link to a folder, which is not followed."),
+        ("a/loop.md", "is a link that cannot be followed."),
+        ("gone.md", "is a link that leads nowhere."),
+        ("outside", "is a link to a folder, which is not followed."),
+        ("secret.md", "is a link that leads outside the book's folder."),
+    ]
+
+
+def test_what_is_no_regular_file_or_has_no_readable_name_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe9.md")).write_text("Text.")
+
+    assert find_sources(tmp_path) == (
+        [],
+        [Skipped("b\\udce9.md", "its name is not UTF-8."), Skipped("pipe.md", "is not a regular file.")],
+    )
+
+
+def test_a_book_may_be_one_file(book: Path) -> None:
+    path = book / "a" / "c.mdx"
+
+    assert find_sources(path) == ([path], [])
+    assert read_document(path, path).source == "c.mdx"
+    assert document_digest(path, path) == document_digest(path, book)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="nowhere is not a folder"):
+    with pytest.raises(DocumentError, match="nowhere is not a folder or file"):
         find_sources(tmp_path / "nowhere")
 
 
@@ -374,7 +438,10 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         pytest.param(b"Gr\xfc\xdfe", "page.md is not UTF-8: see byte 2.", id="Latin-1"),
         pytest.param("Text".encode("utf-16"), "page.md is not UTF-8", id="UTF-16"),
         pytest.param(b"a\0b", "page.md contains a NUL character", id="NUL"),
-        pytest.param(b"a" * 20_000_001, "page.md is larger than 20 MB.", id="too large"),
+        pytest.param(b"a\n" * 10_000_001, "page.md is larger than 20 MB.", id="too large"),
+        pytest.param(
+            b"a\r\n" + b"a" * 1_000_001 + b"\r\n", "page.md has a line of 1,000,001 characters", id="long line"
+        ),
     ],
 )
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -385,6 +452,39 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path, content: bytes, prob
         read_document(path, tmp_path)
 
 
+def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "page.txt"
+    path.write_bytes(b"a" * 999_999 + b"\n")
+
+    assert len(read_document(path, tmp_path).text) == 1_000_000
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".epub", ".md", ".html"])
+def test_a_huge_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"huge{suffix}"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+
+    for read in (read_document, document_digest):
+        with pytest.raises(DocumentError, match=f"huge{suffix} is larger than (20|100) MB"):
+            read(path, tmp_path)
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+
+    with pytest.raises(DocumentError, match=r"pipe\.md is not a regular file"):
+        read_document(tmp_path / "pipe.md", tmp_path)
+
+
+def test_a_link_out_of_the_book_is_refused_also_by_the_reader(book: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("Secret.")
+    (book / "secret.md").symlink_to(tmp_path / "secret.md")
+
+    with pytest.raises(DocumentError, match=r"secret\.md leads outside the book's folder"):
+        read_document(book / "secret.md", book)
+
+
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"gone\.md cannot be read: No such file"):
         read_document(tmp_path / "gone.md", tmp_path)
@@ -392,3 +492,34 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_the_source_is_the_path_below_the_root(book: Path) -> None:
     assert read_document(book / "a" / "c.mdx", book).source == "a/c.mdx"
+
+
+@pytest.mark.parametrize("name", ["page.md", "page.mdx", "page.txt", "page.html", "page.rst"])
+def test_the_digest_changes_with_the_file_and_with_nothing_else(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("Text.")
+    before = document_digest(path, tmp_path)
+    (tmp_path / "other.md").write_text("Other.")
+    path.touch()
+
+    assert document_digest(path, tmp_path) == before
+    path.write_text("Text!")
+    assert document_digest(path, tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "library"),
+    [("a.html", "html", "lxml"), ("a.epub", "epub", "lxml"), ("a.pdf", "pdf", "pypdfium2")],
+)
+def test_a_missing_extra_is_named(
+    tmp_path: Path, name: str, extra: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text("Text.")
+    monkeypatch.setitem(sys.modules, library, None)
+    for module in ("html", "html_blocks", "html_code", "html_tree", "epub", "pdf"):
+        monkeypatch.delitem(sys.modules, f"app.book.{module}", raising=False)
+
+    with pytest.raises(
+        DocumentError, match=re.escape(f"{name} needs the `{extra}` extra: pip install 'book-agent[{extra}]'")
+    ):
+        read_document(tmp_path / name, tmp_path)

@@ -1,0 +1,184 @@
+"""An EPUB as one page: its chapters in the order of reading, under the book's title."""
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from app.book.addresses import readable_name
+from app.book.blocks import Heading
+from app.book.files import check_lines
+from app.book.html import decode_html
+from app.book.html_blocks import write_blocks
+from app.book.html_tree import Element, clean, main_element, name_of, parse_html, parse_xml, text_of
+from app.book.pages import Page, PageWriter
+from app.errors import DocumentError
+
+MAX_MEMBERS = 10_000
+MAX_TEXT_BYTES = 50_000_000
+"""Of all chapters together, unpacked."""
+MAX_RATIO = 200
+"""Unpacked to packed, of a member of more than a megabyte. Text reaches 10."""
+_RATIO_FROM_BYTES = 1_000_000
+_TOO_MUCH = f"more than {MAX_TEXT_BYTES // 10**6} MB of text"
+_CHAPTER = 2
+_PAGES = frozenset({"application/xhtml+xml", "text/html", "application/xml", "text/xml"})
+_FONTS_ONLY = re.compile(r"\.(?:otf|ttf|woff2?|ttc)$", re.IGNORECASE)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+"""What zipfile raises for an archive that is damaged, or packed or locked in a way it doesn't know."""
+
+
+class _Item(NamedTuple):
+    """A file that the package names."""
+
+    path: str
+    media_type: str
+    properties: str
+
+
+def read_epub(source: str, content: bytes) -> Page:
+    """Raises DocumentError for what is no EPUB, is locked, or would unpack to too much."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _Book(source, _Archive(source, archive)).page()
+    except _DAMAGED as error:
+        raise DocumentError(f"{source} is not an EPUB, or is damaged: {error}.") from error
+
+
+class _Archive:
+    """Reads members within the limits, whatever sizes the archive declares."""
+
+    def __init__(self, source: str, archive: zipfile.ZipFile) -> None:
+        self._source = source
+        self._archive = archive
+        self._left = MAX_TEXT_BYTES
+        if len(archive.infolist()) > MAX_MEMBERS:
+            raise DocumentError(f"{source} has more than {MAX_MEMBERS:,} files in it.")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._archive.NameToInfo
+
+    def read(self, name: str) -> bytes:
+        try:
+            member = self._archive.getinfo(name)
+        except KeyError as error:
+            raise DocumentError(f"{self._source} has no {name} in it.") from error
+        self._check_size(member.file_size, member.compress_size)
+        with self._archive.open(member) as file:
+            content = file.read(self._left + 1)
+        self._check_size(len(content), member.compress_size)
+        self._left -= len(content)
+        return content
+
+    def check_total(self, names: Iterable[str]) -> None:
+        """By the sizes that are declared; a chapter that is larger than it declares is cut off there by zipfile."""
+        declared = (self._archive.getinfo(name).file_size for name in names if name in self)
+        if sum(declared) > self._left:
+            raise DocumentError(f"{self._source} unpacks to {_TOO_MUCH}.")
+
+    def _check_size(self, unpacked: int, packed: int) -> None:
+        if unpacked > self._left:
+            raise DocumentError(f"{self._source} unpacks to {_TOO_MUCH}.")
+        if unpacked > max(_RATIO_FROM_BYTES, MAX_RATIO * packed):
+            raise DocumentError(f"{self._source} unpacks to over {MAX_RATIO} times its size: it is not a book.")
+
+    def xml(self, name: str) -> Element:
+        return parse_xml(decode_html(self.read(name), self._source), self._source)
+
+
+class _Book:
+    def __init__(self, source: str, archive: _Archive) -> None:
+        self._source = source
+        self._archive = archive
+        self._writer = PageWriter()
+        self._check_is_open()
+        package_path = self._package_path()
+        self._package = archive.xml(package_path)
+        self._folder = posixpath.dirname(package_path)
+        self._items = dict(self._manifest())
+
+    def page(self) -> Page:
+        titles = self._chapter_titles()
+        chapters = list(self._spine())
+        self._archive.check_total(chapter.path for chapter in chapters)
+        for item in chapters:
+            self._write_chapter(item, titles.get(item.path, ""))
+        check_lines(self._writer.text, self._source)
+        if not self._writer.parts:
+            raise DocumentError(f"{self._source} has no text.")
+        title = next(filter(None, map(text_of, _named(self._package, "title"))), "") or readable_name(self._source)
+        return Page(title, self._writer.text, f"/{self._source}", self._writer.parts)
+
+    def _check_is_open(self) -> None:
+        """Fonts may be scrambled; a chapter may not."""
+        if "META-INF/encryption.xml" in self._archive:
+            locked = _named(self._archive.xml("META-INF/encryption.xml"), "cipherreference")
+            if any(not _FONTS_ONLY.search(each.get("URI") or "") for each in locked):
+                raise DocumentError(f"{self._source} is locked by DRM.")
+
+    def _package_path(self) -> str:
+        for rootfile in _named(self._archive.xml("META-INF/container.xml"), "rootfile"):
+            return str(rootfile.get("full-path") or "")
+        raise DocumentError(f"{self._source} names no package in it.")
+
+    def _manifest(self) -> Iterator[tuple[str, _Item]]:
+        for item in _named(self._package, "item"):
+            path = _joined(self._folder, item.get("href") or "")
+            yield item.get("id") or "", _Item(path, item.get("media-type") or "", item.get("properties") or "")
+
+    def _spine(self) -> Iterator[_Item]:
+        seen = set()
+        for reference in _named(self._package, "itemref"):
+            item = self._items.get(reference.get("idref") or "")
+            if item and item.media_type in _PAGES and "nav" not in item.properties.split() and item.path not in seen:
+                seen.add(item.path)
+                yield item
+
+    def _chapter_titles(self) -> Mapping[str, str]:
+        """What the table of contents calls a file, by its path; the first name counts."""
+        titles: dict[str, str] = {}
+        for item in self._items.values():
+            if item.path not in self._archive:
+                continue
+            if "nav" in item.properties.split():
+                for link in _named(self._archive.xml(item.path), "a"):
+                    titles.setdefault(_joined(posixpath.dirname(item.path), link.get("href") or ""), text_of(link))
+            elif item.media_type == "application/x-dtbncx+xml":
+                for point in _named(self._archive.xml(item.path), "navpoint"):
+                    target = next((each.get("src") or "" for each in _named(point, "content")), "")
+                    label = next(map(text_of, _named(point, "navlabel")), "")
+                    titles.setdefault(_joined(posixpath.dirname(item.path), target), label)
+        return titles
+
+    def _write_chapter(self, item: _Item, name: str) -> None:
+        """Its highest heading gets level 2; one that begins with text gets its name in the table of contents."""
+        text = decode_html(self._archive.read(item.path), self._source)
+        try:
+            root = parse_xml(text, self._source)
+        except DocumentError:
+            root = parse_html(text, self._source)
+        clean(root)
+        main, anchor = main_element(root), posixpath.splitext(posixpath.basename(item.path))[0]
+        draft = PageWriter()
+        write_blocks(main, draft)
+        if not draft.parts:
+            return
+        is_unnamed = not isinstance(draft.parts[0], Heading)
+        if is_unnamed and name:
+            self._writer.heading(_CHAPTER, name, anchor)
+        top = min((part.level for part in draft.parts if isinstance(part, Heading)), default=0)
+        highest = _CHAPTER + 1 if is_unnamed and name else _CHAPTER
+        write_blocks(main, self._writer, demoted_by=highest - top, anchor=anchor)
+
+
+def _named(root: Element, name: str) -> Iterator[Element]:
+    return (each for each in root.iter() if name_of(each) == name)
+
+
+def _joined(folder: str, href: str) -> str:
+    """The archive's name of what is linked, without what is after "#"."""
+    return posixpath.normpath(posixpath.join(folder, unquote(urlsplit(href).path))) if href else ""

@@ -1,0 +1,133 @@
+"""The lines of a PDF's pages put together: paragraphs again, without the lines that every page repeats."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from app.book.pages import PageWriter
+
+_EDGE = 2
+"""Lines at the top and at the bottom of a page that may be running heads."""
+_REPEATED_ON = 0.4
+"""Of the pages: a running head may differ on left and right ones."""
+_SAME_NUMBERING = 2
+"""Pages on which a line counts up with the pages."""
+_FEWEST_PAGES = 4
+_FULL_LINE = 0.7
+"""Of a page's usual width: a shorter line ends where its writer ended it."""
+_WIDEST = 10
+"""One line in so many may be wider than usual."""
+
+_DIGITS = re.compile(r"[0-9]+")
+_PAGE_NUMBER = re.compile(r"^[0-9]{1,5}\b|\b[0-9]{1,5}$")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*$")  # noqa: RUF001 (what real text has)
+_ITEM = re.compile(r"(?:[•‣▪◦·–—*-]|\(?(?:\d{1,3}|[a-z])[.)])\s")  # noqa: RUF001
+_SOFT_HYPHENS = ("\x02", "\ufffe", "\u00ad")
+_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ft", "ﬆ": "st"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+
+
+def without_running_lines(pages: list[list[str]]) -> list[list[str]]:
+    """Remove heads, feet and page numbers that are on most pages, and blank lines around the text."""
+    pages = [_trimmed(page) for page in pages]
+    full = sum(map(bool, pages))
+    if full < _FEWEST_PAGES:
+        return pages
+    edges = ({*page[:_EDGE], *page[-_EDGE:]} for page in pages)
+    counts = Counter(mark for index, lines in enumerate(edges) for mark in {_mark(line, index) for line in lines})
+    running = {
+        mark for mark, count in counts.items() if count >= (_SAME_NUMBERING if mark.offset else full * _REPEATED_ON)
+    }
+    kept = [_without(page, index, running) for index, page in enumerate(pages)]
+    return kept if any(kept) else pages
+
+
+class _Mark(NamedTuple):
+    """What a running line has in common with that of another page."""
+
+    text: str
+    offset: str
+    """From the page's place to the number that the line begins or ends with; empty for a line without."""
+
+
+class Flow:
+    """Writes lines as paragraphs, and the number of the page where each begins."""
+
+    def __init__(self, writer: PageWriter, *, has_outline: bool) -> None:
+        self._writer = writer
+        self._has_outline = has_outline
+        self._paragraph: list[str] = []
+        self._page = 0
+        self._marked_page = 0
+        self._last = ""
+        self._was_full = False
+        self._width = 0
+
+    def page(self, number: int, lines: list[str]) -> None:
+        self._page = number
+        lengths = sorted(map(len, lines))
+        self._width = lengths[-1 - len(lengths) // _WIDEST] if lengths else 0
+
+    def heading(self, level: int, text: str) -> None:
+        self.end()
+        self._writer.heading(level, text, f"page={self._page}")
+        self._marked_page = self._page
+
+    def lines(self, lines: list[str]) -> None:
+        for line in lines:
+            self._line(line.translate(_LIGATURES))
+
+    def end(self) -> None:
+        if self._paragraph:
+            self._writer.block("text", _CONTROL.sub("", "".join(self._paragraph)))
+        self._paragraph, self._last = [], ""
+
+    def _line(self, line: str) -> None:
+        if not line or self._begins_paragraph(line):
+            self.end()
+        if line:
+            self._add(line)
+            self._last, self._was_full = line, len(line) >= self._width * _FULL_LINE
+
+    def _begins_paragraph(self, line: str) -> bool:
+        if self._page != self._marked_page and not line[0].islower():
+            return True
+        return not self._was_full and bool(_SENTENCE_END.search(self._last))
+
+    def _add(self, line: str) -> None:
+        if not self._paragraph:
+            self._mark_page()
+            self._paragraph = [line]
+        elif self._last.endswith(_SOFT_HYPHENS) or (self._last.endswith("-") and line[0].islower()):
+            self._paragraph += [self._paragraph.pop()[:-1], line]
+        else:
+            self._paragraph += [" " if self._was_full and not _ITEM.match(line) else "\n", line]
+
+    def _mark_page(self) -> None:
+        if self._page == self._marked_page:
+            return
+        if self._has_outline:
+            self._writer.mark(f"page={self._page}")
+        else:
+            self._writer.heading(2, f"Page {self._page}", f"page={self._page}")
+        self._marked_page = self._page
+
+
+def _trimmed(page: list[str]) -> list[str]:
+    full = [index for index, line in enumerate(page) if line]
+    return page[full[0] : full[-1] + 1] if full else []
+
+
+def _mark(line: str, index: int) -> _Mark:
+    words = " ".join(line.casefold().split())
+    number = _PAGE_NUMBER.search(words)
+    return _Mark(_DIGITS.sub("#", words), str(int(number[0]) - index) if number else "")
+
+
+def _without(page: list[str], index: int, running: set[_Mark]) -> list[str]:
+    first, last = 0, len(page)
+    while first < min(_EDGE, last) and _mark(page[first], index) in running:
+        first += 1
+    while last > max(first, len(page) - _EDGE) and _mark(page[last - 1], index) in running:
+        last -= 1
+    return _trimmed(page[first:last])

@@ -1,0 +1,198 @@
+"""How an EPUB is read: chapters in order under the book's title, and the archives that are refused."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+import pytest
+
+from app.book.blocks import Heading
+from app.book.documents import Document, read_document
+from app.book.epub import read_epub
+from app.errors import DocumentError
+
+CONTAINER = (
+    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+    '<rootfile full-path="OEBPS/content.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+)
+NAV = (
+    '<html xmlns="http://www.w3.org/1999/xhtml"><body><nav><ol><li><a href="text/one.xhtml">First</a></li>'
+    '<li><a href="text/two.xhtml#x">Second</a></li></ol></nav></body></html>'
+)
+NCX = (
+    '<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap><navPoint><navLabel><text>First</text></navLabel>'
+    '<content src="text/one.xhtml"/></navPoint></navMap></ncx>'
+)
+
+
+def chapter(body: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html xmlns="http://www.w3.org/1999/xhtml">'
+        f"<head><title/></head><body>{body}</body></html>"
+    )
+
+
+def package(names: list[str], title: str = "The Tides") -> str:
+    items = "".join(
+        f'<item id="{name}" href="text/{name}.xhtml" media-type="application/xhtml+xml"/>' for name in names
+    )
+    spine = "".join(f'<itemref idref="{name}"/>' for name in names)
+    return (
+        f'<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
+        f"<dc:title>{title}</dc:title></metadata><manifest>{items}"
+        '<item id="nav" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
+        '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/></manifest>'
+        f'<spine><itemref idref="nav"/>{spine}{spine}<itemref idref="gone"/></spine></package>'
+    )
+
+
+def epub(
+    chapters: Mapping[str, str], more: Mapping[str, str] | None = None, title: str = "The Tides", prolog: str = ""
+) -> bytes:
+    """Chapters by name, in the order of reading."""
+    members = {
+        "META-INF/container.xml": CONTAINER,
+        "OEBPS/content.opf": prolog + package(list(chapters), title),
+        **{f"OEBPS/text/{name}.xhtml": chapter(body) for name, body in chapters.items()},
+        **(more or {}),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def contents(content: bytes, tmp_path) -> tuple[Document, list[tuple[tuple[str, ...], str, list[str]]]]:
+    path = tmp_path / "tides.epub"
+    path.write_bytes(content)
+    document = read_document(path, tmp_path)
+    return document, [
+        (part.heading_path[1:], part.anchor, [document.text[block.start : block.end] for block in part.blocks])
+        for part in document.sections
+    ]
+
+
+def test_chapters_come_in_the_order_of_reading_under_the_books_title(tmp_path) -> None:
+    content = epub(
+        {"two": "<h1 id='b'>Two</h1><p>B &nbsp;&amp; c.</p><h2>Sub</h2><p>C.</p>", "one": "<h3>One</h3><p>A.</p>"}
+    )
+    document, found = contents(content, tmp_path)
+
+    assert (document.title, document.slug) == ("The Tides", "/tides.epub")
+    assert found == [
+        (("Two",), "b", ["B & c."]),
+        (("Two", "Sub"), "two", ["C."]),
+        (("One",), "one", ["A."]),
+    ]
+
+
+@pytest.mark.parametrize("contents_page", [{"OEBPS/nav.xhtml": NAV}, {"OEBPS/toc.ncx": NCX}])
+def test_a_chapter_without_a_heading_has_its_name_in_the_table_of_contents(
+    contents_page: dict[str, str], tmp_path
+) -> None:
+    _, found = contents(
+        epub({"cover": "<p>Cover.</p>", "one": "<p>A.</p><h1>Deep</h1><p>B.</p>"}, contents_page), tmp_path
+    )
+
+    assert found == [((), "", ["Cover."]), (("First",), "one", ["A."]), (("First", "Deep"), "one", ["B."])]
+
+
+def test_a_chapter_in_two_files_goes_on_where_the_second_has_no_name(tmp_path) -> None:
+    _, found = contents(epub({"one": "<h1>One</h1><p>A.</p>", "one-2": "<p>B.</p>"}), tmp_path)
+
+    assert found == [(("One",), "one", ["A.", "B."])]
+
+
+def test_code_tables_and_notes_survive(tmp_path) -> None:
+    body = "<h1>One</h1><pre><code class='language-py'>import a\n# b</code></pre><aside><p>A note.</p></aside>"
+    _, found = contents(epub({"one": body}), tmp_path)
+
+    assert found[0][2] == ["```py\nimport a\n# b\n```", "A note."]
+
+
+def test_a_chapter_that_is_no_xml_is_read_as_html(tmp_path) -> None:
+    _, found = contents(epub({"one": "<h1>One<p>A & b<br>c."}), tmp_path)
+
+    assert "A & b" in " ".join(found[-1][2]) + found[-1][0][0]
+
+
+def test_the_title_is_the_files_name_where_there_is_none(tmp_path) -> None:
+    assert contents(epub({"one": "<p>A.</p>"}, title=""), tmp_path)[0].title == "Tides"
+
+
+def test_fonts_may_be_scrambled(tmp_path) -> None:
+    locked = '<encryption><CipherReference URI="OEBPS/a.otf"/></encryption>'
+
+    assert contents(epub({"one": "<p>A.</p>"}, {"META-INF/encryption.xml": locked}), tmp_path)[1]
+
+
+# What is refused
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(DocumentError) as caught:
+        read_epub("tides.epub", content)
+    return caught.value.detail
+
+
+def damaged(content: bytes, old: bytes, new: bytes) -> bytes:
+    assert old in content
+    return content.replace(old, new)
+
+
+def test_a_book_with_drm_says_so() -> None:
+    locked = '<encryption><CipherReference URI="OEBPS/text/one.xhtml"/></encryption>'
+
+    assert refusal(epub({"one": "<p>A.</p>"}, {"META-INF/encryption.xml": locked})) == "tides.epub is locked by DRM."
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"Text.", "is not an EPUB, or is damaged"),
+        (b"", "is not an EPUB, or is damaged"),
+        (epub({"one": "<p>A.</p>"})[:-40], "is not an EPUB, or is damaged"),
+        (epub({}, {"META-INF/container.xml": "<container/>"}), "names no package in it"),
+        (epub({}, {"META-INF/container.xml": CONTAINER.replace("content", "gone")}), "has no OEBPS/gone.opf in it"),
+        (epub({"one": "<script>x</script>"}), "has no text"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_is_no_book_says_so(content: bytes, problem: str) -> None:
+    assert problem in refusal(content)
+
+
+def test_a_chapter_that_unpacks_to_too_much_is_refused() -> None:
+    assert "unpacks to over 200 times its size" in refusal(epub({"one": "<p>" + "a" * 30_000_000}))
+
+
+def test_chapters_that_together_unpack_to_too_much_are_refused() -> None:
+    words = "</p><p>".join(f"{number:x}" for number in range(1_000_000))
+
+    assert "unpacks to more than 50 MB of text" in refusal(
+        epub({str(number): f"<p>{words}</p>" for number in range(5)})
+    )
+
+
+def test_a_size_that_is_declared_wrong_is_not_believed() -> None:
+    content = epub({"one": "<p>" + "a" * 30_000_000 + "</p>"})
+    size = len(chapter("<p>" + "a" * 30_000_000 + "</p>")).to_bytes(4, "little")
+
+    assert "is damaged" in refusal(damaged(content, size, (50).to_bytes(4, "little")))
+
+
+def test_too_many_files_are_refused() -> None:
+    assert "more than 10,000 files" in refusal(epub({}, {f"{number}": "" for number in range(10_001)}))
+
+
+def test_entities_of_a_package_are_not_expanded() -> None:
+    bomb = '<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
+
+    assert read_epub("a.epub", epub({"one": "<p>A.</p>"}, title="&a;&f;", prolog=bomb)).title == "&a;&f;"
+
+
+def test_the_levels_of_a_chapter_keep_their_order() -> None:
+    page = read_epub("a.epub", epub({"one": "<h2>A</h2><p>x</p><h4>B</h4><p>y</p>", "two": "<h1>C</h1><p>z</p>"}))
+
+    assert [part.level for part in page.parts if isinstance(part, Heading)] == [2, 4, 2]
