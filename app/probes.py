@@ -8,12 +8,13 @@ import msgspec
 import openai
 
 from app.book.embedding import Embedder
-from app.book.vector_store import VectorStore, check_identity
+from app.book.identity import check_readable, identity_of, outdated
+from app.book.vector_store import VectorStore
 from app.chat.models import translate
 from app.chat.prompts import PROMPTS, load_prompt, prompt_versions
 from app.errors import BookAgentError, CollectionMissingError
 from app.history.database import Database
-from app.resources import PROMPT_NAME, identity_of
+from app.resources import PROMPT_NAME
 from app.settings import Settings
 
 PROBE_TIMEOUT_S = 5.0
@@ -48,18 +49,20 @@ async def ask_postgres(database: Database) -> str:
 async def ask_vector_store(store: VectorStore, embedder: Embedder) -> str:
     version = await store.version()
     state = await store.state()
-    check_identity(state.identity, identity_of(embedder))
+    ours = identity_of(embedder)
+    check_readable(state.identity, ours)
     if state.chunks == 0:
         raise CollectionMissingError
+    problem = outdated(state.identity, ours)
     return (
         f"{version}; {state.chunks} chunks, {state.identity.dimension} dimensions, {state.identity.distance}, "
-        f"index {state.version}"
+        f"index {state.version}{'; ' * bool(problem)}{problem}"
     )
 
 
 async def ask_embedder(embedder: Embedder) -> str:
-    vector = await embedder.embed_query("a question")
-    return f"{embedder.name}, {len(vector)} dimensions, {embedder.max_tokens} tokens"
+    await embedder.embed([["a passage"]])  # a query might be remembered
+    return f"{embedder.name}, {embedder.dimension} dimensions, {embedder.max_tokens} tokens"
 
 
 async def ask_prompts(settings: Settings, folder: Path = PROMPTS) -> str:

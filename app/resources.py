@@ -11,8 +11,9 @@ import structlog
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder, load_embedder
+from app.book.identity import check_readable, identity_of, outdated
 from app.book.retrieval import Retriever
-from app.book.vector_store import IndexIdentity, VectorStore, check_identity
+from app.book.vector_store import IndexIdentity, VectorStore
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
 from app.chat.prompts import load_prompt
 from app.chat.running import RunningTurns
@@ -67,7 +68,7 @@ async def open_resources(
     async with AsyncExitStack() as stack:
         prompt = load_prompt(PROMPT_NAME, settings.prompt_version)
         configure_tracing(settings)
-        embedder = embedder or load_embedder(settings.embedding_model, settings.embedding_threads)
+        embedder = embedder or load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)
         stack.callback(embedder.close)
         store = open_store(settings)
         stack.push_async_callback(store.close)
@@ -98,14 +99,13 @@ async def _sweep(conversations: Conversations, older_than_s: float) -> None:
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
-def identity_of(embedder: Embedder) -> IndexIdentity:
-    return IndexIdentity(embedder.fingerprint, embedder.dimension)
-
-
 async def check_store(store: VectorStore, ours: IndexIdentity) -> None:
     """Raises ConfigurationError for a refused key or an index that is not ours to read."""
     try:
-        check_identity((await store.state()).identity, ours)
+        stored = (await store.state()).identity
+        check_readable(stored, ours)
+        if problem := outdated(stored, ours):
+            log.warning("index.outdated", problem=problem)
     except VectorStoreUnauthorizedError as error:
         raise ConfigurationError(error.for_operator) from error
     except CollectionMissingError:

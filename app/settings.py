@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.errors import SettingsError
 
 Provider = Literal["openai", "gemini", "offline"]
+Rerank = Literal["off", "compact", "full"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -90,6 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="`all-MiniLM-L6-v2-int8` (in the package), or a name that fastembed knows", min_length=1),
     ] = "all-MiniLM-L6-v2-int8"
+    rerank: Annotated[
+        Rerank,
+        Meta(
+            description="`compact`: by 128-dim token vectors, 49 KB a chunk; `full`: by 384-dim ones, 147 KB; `off`: "
+            "no rerank, no token vectors"
+        ),
+    ] = "compact"
     embedding_threads: Annotated[int, Meta(description="threads of the embedding model", ge=1, le=64)] = 1
 
     book_title: Annotated[str, Meta(description="what the assistant calls the book", min_length=1, max_length=200)] = (

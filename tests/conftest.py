@@ -1,5 +1,6 @@
 """What tests stand on: a real PostgreSQL, the real embedding model, a small book."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,15 +11,18 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from app.book.bm25 import TermEncoder
-from app.book.edge_store import EdgeStore, EdgeWriter
-from app.book.embedding import PACKAGED_MODEL, Embedder, load_embedder
+from app.book.edge_store import EdgeStore
+from app.book.edge_writer import EdgeWriter
+from app.book.embedding import Embedder, load_embedder
+from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions, Skipped
 from app.book.retrieval import Retriever
+from app.book.sparse_copy import copy_tree
+from app.book.weights import PACKAGED_MODEL
 from app.history.conversations import Conversations
 from app.history.database import Database
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
-from app.resources import identity_of
 from app.settings import Secret, Settings, describe
 
 SMALL_BOOK = Path(__file__).parent / "books" / "small"
@@ -104,13 +108,19 @@ class SilentProgress:
     def skip(self, skipped: Skipped) -> None: ...
 
 
-@pytest.fixture
-async def small_index(embedder: Embedder, terms: TermEncoder, tmp_path: Path) -> Path:
-    """The folder of an embedded index of the small book."""
-    root = tmp_path / "index"
+@pytest.fixture(scope="session")
+def indexed_once(embedder: Embedder, terms: TermEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("indexed") / "index"
     indexer = Indexer(IndexOptions(source=SMALL_BOOK), embedder, terms, SilentProgress())
-    await indexer.run(EdgeWriter(root, identity_of(embedder)))
+    asyncio.run(indexer.run(EdgeWriter(root, identity_of(embedder))))
     return root
+
+
+@pytest.fixture
+def small_index(indexed_once: Path, tmp_path: Path) -> Path:
+    """The folder of an embedded index of the small book, of each test's own."""
+    copy_tree(indexed_once, tmp_path / "index")
+    return tmp_path / "index"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class FoundPassage(Protocol):
@@ -26,9 +26,19 @@ class PastExchange(Protocol):
     def asked_at(self) -> datetime: ...
 
 
+class Findings(NamedTuple):
+    passages: Sequence[FoundPassage]
+    """Best first."""
+    evidence: float
+    """How probable it is that the book answers the query, 0 to 1."""
+
+
 class Book(Protocol):
-    async def search(self, query: str, section: str | None) -> Sequence[FoundPassage]:
-        """Best first; without a section of that name, from the whole book."""
+    async def search(self, query: str, *, section: str | None, source: str | None, page: str | None) -> Findings:
+        """From the section and the source file of these names, or from the whole book where nothing is found in them.
+
+        What is on the page is preferred.
+        """
         ...
 
 
@@ -43,6 +53,8 @@ class ToolCall:
     name: str
     found: int
     seconds: float
+    evidence: float | None = None
+    """Of a search of the book: how probable it is that the book answers, 0 to 1."""
 
 
 @dataclass(slots=True)
@@ -65,6 +77,10 @@ class TurnContext:
 
     def succeeded(self, tool: str) -> bool:
         return any(call.name == tool for call in self.calls.values())
+
+    def evidence(self) -> float | None:
+        """The best of all searches of the book; None without one."""
+        return max((call.evidence for call in self.calls.values() if call.evidence is not None), default=None)
 
     def found(self, tool: str) -> int:
         """In all calls of the tool together."""

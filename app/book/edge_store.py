@@ -3,45 +3,29 @@
 A writer builds a new generation beside the current one and then moves the pointer file; a reader follows the pointer.
 """
 
-import fcntl
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import msgspec
+import numpy as np
 
 from app.book.bm25 import SparseVector
+from app.book.edge_engine import call, load_shard, qe, records, where, where_any, where_id
+from app.book.generations import SHARD, current_generation, read_state
 from app.book.vector_store import (
     DENSE,
-    FILTERED_FIELDS,
     NO_FILTERS,
     SPARSE,
+    TOKENS,
     Filters,
     Hit,
-    IndexIdentity,
     IndexState,
     Legs,
-    Point,
+    Matrix,
+    Vector,
 )
-from app.errors import CollectionMissingError, ConfigurationError, MissingExtraError, VectorStoreUnavailableError
-
-try:
-    import qdrant_edge as qe
-except ImportError as error:
-    raise MissingExtraError(
-        "the embedded vector store needs the `embedded` extra: pip install '.[embedded]'"
-    ) from error
-
-POINTER = "current"
-STATE = "state.json"
-LOCK = "writer.lock"
-UPSERT_SIZE = 100
-"""The engine holds the interpreter's lock during a call, so calls are kept short."""
+from app.errors import CollectionMissingError
 
 
 class EdgeStore:
@@ -68,22 +52,45 @@ class EdgeStore:
         self, dense: Sequence[float], terms: SparseVector, *, limit: int, filters: Filters = NO_FILTERS
     ) -> Legs:
         self._follow()
-        where = _filter(filters)
+        condition = where(filters)
         return Legs(
-            self._leg(list(dense), DENSE, limit, where),
-            self._leg(qe.SparseVector(*terms), SPARSE, limit, where) if terms.indices else [],
+            self._leg([list(dense)], DENSE, limit, condition),
+            self._leg(qe.SparseVector(*terms), SPARSE, limit, condition) if terms.indices else [],
         )
+
+    async def best_matches(self, tokens: Matrix, ids: Sequence[str]) -> dict[str, Vector]:
+        if not len(tokens) or not ids:
+            return {}
+        self._follow()
+        condition = where_id(ids)
+        requests = [
+            qe.QueryRequest(limit=len(ids), filter=condition, query=qe.Query.Nearest([row], using=TOKENS))
+            for row in tokens.tolist()
+        ]
+        found = call(self._shard.query_batch, qe.QueryBatchRequest(requests))
+        best: dict[str, Vector] = {}
+        for index, points in enumerate(found):
+            for point in points:
+                best.setdefault(str(point.id), np.zeros(len(tokens), np.float32))[index] = point.score
+        return best
+
+    async def sections(self, section_ids: Collection[str]) -> list[Hit]:
+        if not section_ids:
+            return []
+        self._follow()
+        found = records(self._shard, True, where_any("section_id", section_ids))
+        return [Hit(str(record.id), 0.0, record.payload or {}) for record in found]
 
     async def close(self) -> None:
         if self._shard is not None:
             self._shard.close()
             self._shard = None
 
-    def _leg(self, query: Any, using: str, limit: int, where: Any) -> list[Hit]:
+    def _leg(self, query: Any, using: str, limit: int, condition: Any) -> list[Hit]:
         request = qe.QueryRequest(
-            limit=limit, filter=where, query=qe.Query.Nearest(query, using=using), with_payload=True
+            limit=limit, filter=condition, query=qe.Query.Nearest(query, using=using), with_payload=True
         )
-        found = _call(self._shard.query, request)
+        found = call(self._shard.query, request)
         return [Hit(str(point.id), float(point.score), point.payload or {}) for point in found]
 
     def _follow(self) -> None:
@@ -91,137 +98,7 @@ class EdgeStore:
         if generation is None:
             raise CollectionMissingError
         if generation != self._generation:
-            opened = _call(qe.EdgeShard.load, str(self._root / generation / "shard"))
+            opened = load_shard(self._root / generation / SHARD)
             old, self._shard, self._generation = self._shard, opened, generation
             if old is not None:
                 old.close()
-
-
-class EdgeWriter:
-    """Builds a generation from nothing; without `publish` it leaves no trace."""
-
-    def __init__(self, root: Path, identity: IndexIdentity) -> None:
-        self._root = root
-        self._identity = identity
-        self._generation = f"generation-{uuid.uuid4().hex[:12]}"
-        self._folder = root / self._generation
-        self._shard: Any = None
-        self._lock = -1
-
-    async def __aenter__(self) -> Self:
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._lock = _hold(self._root / LOCK)
-        with ExitStack() as on_failure:
-            on_failure.callback(self._leave)
-            self._remove_others()
-            (self._folder / "shard").mkdir(parents=True)
-            self._shard = _create(self._folder / "shard", self._identity.dimension)
-            on_failure.pop_all()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._shard is not None:
-            self._shard.close()
-        if current_generation(self._root) != self._generation:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        os.close(self._lock)
-
-    async def upsert(self, points: Sequence[Point]) -> None:
-        for first in range(0, len(points), UPSERT_SIZE):
-            batch = [
-                qe.Point(point.id, {DENSE: point.dense.tolist(), SPARSE: qe.SparseVector(*point.terms)}, point.payload)
-                for point in points[first : first + UPSERT_SIZE]
-            ]
-            _call(self._shard.update, qe.UpdateOperation.upsert_points(batch))
-
-    async def publish(self) -> IndexState:
-        _call(self._shard.optimize)
-        _call(self._shard.flush)
-        chunks = int(_call(self._shard.count, qe.CountRequest()))
-        self._shard.close()
-        self._shard = None
-        state = IndexState(self._identity, self._generation, chunks)
-        _write_durably(self._folder / STATE, msgspec.json.encode(state))
-        _write_durably(self._root / POINTER, self._generation.encode())
-        return state
-
-    def _remove_others(self) -> None:
-        current = current_generation(self._root)
-        for folder in self._root.glob("generation-*"):
-            if folder.name != current:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def current_generation(root: Path) -> str | None:
-    try:
-        return (root / POINTER).read_text()
-    except FileNotFoundError:
-        return None
-
-
-def read_state(root: Path) -> IndexState | None:
-    """What the current generation is, without opening it."""
-    try:
-        return msgspec.json.decode((root / (current_generation(root) or "") / STATE).read_bytes(), type=IndexState)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _create(folder: Path, dimension: int) -> Any:
-    config = qe.EdgeConfig(
-        vectors={DENSE: qe.EdgeVectorParams(size=dimension, distance=qe.Distance.Cosine)},
-        sparse_vectors={SPARSE: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
-    )
-    shard = _call(qe.EdgeShard.create, str(folder), config)
-    for field in FILTERED_FIELDS:
-        _call(shard.update, qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
-    return shard
-
-
-def _filter(filters: Filters) -> Any:
-    conditions: list[Any] = [
-        qe.FieldCondition(key=key, match=qe.MatchValue(value)) for key, value in filters.fields().items()
-    ]
-    return qe.Filter(must=conditions) if conditions else None
-
-
-def _call(operation: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return operation(*args)
-    except Exception as error:  # the engine raises nothing more exact
-        if "WouldBlock" in str(error):
-            raise VectorStoreUnavailableError(
-                "another process has this book's embedded index open: end the other `book-agent dev` first"
-            ) from error
-        raise VectorStoreUnavailableError("the embedded vector store failed") from error
-
-
-def _hold(lock: Path) -> int:
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode() or "unknown"
-        os.close(descriptor)
-        raise ConfigurationError(f"another indexer (process {holder}) is at work in {lock.parent}") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return descriptor
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """All of it or nothing, and still there after a power cut."""
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

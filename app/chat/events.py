@@ -70,6 +70,8 @@ class Grounding(msgspec.Struct, frozen=True):
     basis: Basis
     dropped_citations: int
     """Numbers that no passage of this turn has; they were taken out of the answer."""
+    evidence: float | None = None
+    """How probable it is that the book answers, by what the turn's searches found, 0 to 1; null without a search."""
 
 
 class Timings(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.book.retrieval import Passage, Retriever
+from app.book.retrieval import Found, Retriever
 from app.book.vector_store import Filters
 from app.chat.memory import without_markers
 from app.history.conversations import Conversations, Exchange
 from app.metrics import Metrics
+from tools.context import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,15 @@ class BookOfTurn:
     limit: int
     metrics: Metrics
 
-    async def search(self, query: str, section: str | None) -> Sequence[Passage]:
+    async def search(self, query: str, *, section: str | None, source: str | None, page: str | None) -> Findings:
         with self.metrics.search_seconds.time():
-            found = await self.retriever.search(query, limit=self.limit, filters=Filters(section=section))
-            if section and not found:
-                found = await self.retriever.search(query, limit=self.limit)
-            return found
+            found = await self._found(query, Filters(source, section, page))
+            if not found.passages and (section or source):
+                found = await self._found(query, Filters(page=page))
+        return Findings(found.passages, found.answerability.score)
+
+    async def _found(self, query: str, filters: Filters) -> Found:
+        return await self.retriever.search(query, limit=self.limit, filters=filters, whole_sections=True)
 
 
 @dataclass(frozen=True, slots=True)

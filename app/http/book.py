@@ -24,5 +24,8 @@ async def retrieve(
     data: JSONBody[RetrieveRequest], resources: NamedDependency[SkipValidation[Resources]]
 ) -> RetrieveResponse:
     with resources.metrics.search_seconds.time():
-        passages = await resources.retriever.search(data.query, limit=data.limit, filters=data.filters)
-    return RetrieveResponse(data.query, passages, await resources.retriever.index_version())
+        found = await resources.retriever.search(
+            data.query, limit=data.limit, filters=data.filters, whole_sections=data.whole_sections
+        )
+    version = await resources.retriever.index_version()
+    return RetrieveResponse(data.query, found.passages, found.answerability, version)

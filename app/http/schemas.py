@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from app.book.answerability import Answerability
 from app.book.retrieval import Passage
 from app.book.vector_store import NO_FILTERS, Filters
 from app.history.conversations import Message
@@ -29,12 +30,14 @@ class RetrieveRequest(msgspec.Struct, forbid_unknown_fields=True):
     query: Question
     limit: Annotated[int, Meta(ge=1, le=50, description="How many passages at the most")] = 6
     filters: Filters = NO_FILTERS
+    whole_sections: Annotated[bool, Meta(description="Widen a passage of a small section to all of it")] = False
 
 
 class RetrieveResponse(msgspec.Struct):
     query: str
     passages: list[Passage]
     """Best first."""
+    answerability: Answerability
     index_version: str
 
 

@@ -1,0 +1,64 @@
+"""Reading and cutting the book's files, with what cannot be read told and left out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from app.book.cutting import Cutter
+from app.book.documents import Skipped, document_digest
+from app.book.files import shown_name, source_of
+from app.book.index_report import Progress, Tally
+from app.book.revisions import NOTHING, Revision, StoredDocument, revise
+from app.errors import DocumentError, NotForReadersError
+
+
+class Found(NamedTuple):
+    source: str
+    path: Path
+    digest: str
+
+
+class Reading:
+    def __init__(self, root: Path, cutter: Cutter, progress: Progress, tally: Tally) -> None:
+        self._root = root
+        self._cutter = cutter
+        self._progress = progress
+        self._tally = tally
+
+    async def found(self, paths: Iterable[Path]) -> list[Found]:
+        """Those of the files whose content can be had."""
+        documents = []
+        for path in paths:
+            try:
+                digest = await asyncio.to_thread(document_digest, path, self._root)
+                documents.append(Found(source_of(path, self._root), path, digest))
+            except DocumentError as error:
+                self.skip(Skipped(shown_name(path.name), error.detail))
+        return documents
+
+    async def revisions(
+        self, documents: Iterable[Found], stored: Mapping[str, StoredDocument]
+    ) -> AsyncGenerator[Revision]:
+        for source, path, _ in documents:
+            try:
+                yield revise(source, await self._cutter.cut(path), stored.get(source, NOTHING))
+            except NotForReadersError as error:
+                self._tally.left_out.append(Skipped(source, error.detail))
+                self._progress.advance(source, 0)
+            except DocumentError as error:
+                self.skip(Skipped(source, error.detail))
+
+    async def sizes(self, documents: Iterable[Found]) -> dict[str, int]:
+        """Source -> how many chunks it would have, of those that can be read."""
+        found = {}
+        for source, path, _ in documents:
+            try:
+                found[source] = len((await self._cutter.cut(path)).chunks)
+            except DocumentError:
+                continue
+        return found
+
+    def skip(self, skipped: Skipped) -> None:
+        self._tally.failed.append(skipped)
+        self._progress.skip(skipped)
