@@ -14,7 +14,7 @@ COMMANDS = {
     "serve": ("app.cli.serve:serve", "Serve over Qdrant and PostgreSQL, as the environment says."),
     "ask": ("app.cli.client:ask", "Ask a running server a question; the answer streams in."),
     "search": ("app.cli.client:search", "Show the passages that a running server finds."),
-    "index": ("app.cli.index:index", "Index a folder of Markdown and MDX."),
+    "index": ("app.cli.index:index", "Index a book, and keep the index as the book is."),
     "init-collection": ("app.cli.index:init_collection", "Make the Qdrant collection, if it is not there."),
     "eval": ("app.cli.evaluate:evaluation", "Measure how well the book's answers are found."),
     "migrate": ("app.cli.check:migrate", "Bring the database's tables up to date."),

@@ -87,7 +87,7 @@ def _checked_embedded(data_dir: Path, book: Path | None) -> CheckReport:
 
 async def _report(settings: Settings, open_store: OpenStore) -> CheckReport:
     try:
-        embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
+        embedder = load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)
     except ConfigurationError as error:
         return CheckReport(
             False, _shown(settings), [], [Probe("embedding", ok=False, latency_ms=0.0, detail=error.detail)]

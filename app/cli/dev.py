@@ -14,16 +14,16 @@ import msgspec
 from rich.console import Console
 
 from app.book.edge_store import EdgeStore
-from app.book.embedding import load_embedder
+from app.book.embedding import Embedder, load_embedder
+from app.book.identity import identity_of
 from app.cli.embedded import DEFAULT_DATA_DIR, SAMPLE_BOOK, EmbeddedBook, dev_settings
-from app.cli.index import run_index
+from app.cli.index_targets import run_index
 from app.cli.progress import summary
 from app.cli.server import address_of, listening_socket, serve_until_stopped
 from app.errors import ConfigurationError
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
 from app.logs import configure_logs
-from app.resources import identity_of
 from app.settings import Secret, Settings
 
 SERVER_FILE, LOCK_FILE = "server.json", "dev.lock"
@@ -33,8 +33,8 @@ console = Console(stderr=True, highlight=False)
 @click.command()
 @click.option(
     "--book",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of Markdown.  [the sample book]",
+    type=click.Path(exists=True, path_type=Path),
+    help="A folder, or one file.  [the sample book]",
 )
 @click.option(
     "--data-dir", default=DEFAULT_DATA_DIR, show_default=True, type=click.Path(file_okay=False, path_type=Path)
@@ -51,10 +51,8 @@ def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -
         migrate(url)
         settings = msgspec.structs.replace(settings, database_url=Secret(url), database_direct_url=Secret(url))
         embedded = EmbeddedBook(data_dir, book or SAMPLE_BOOK)
-        embedder = load_embedder(settings.embedding_model, settings.embedding_threads)
-        if not embedded.is_current(identity_of(embedder)):
-            report = asyncio.run(run_index(settings, embedder, embedded.options(), data_dir=data_dir))
-            console.print(f"Indexed {summary(report)}")
+        embedder = load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)
+        _bring_up_to_date(embedded, settings, embedder, data_dir)
         address = address_of(listener)
         question = "What is ROS 2?" if book is None else "your question"
         asyncio.run(
@@ -67,6 +65,16 @@ def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -
                 alone=True,
             )
         )
+
+
+def _bring_up_to_date(embedded: EmbeddedBook, settings: Settings, embedder: Embedder, data_dir: Path) -> None:
+    """The index is only `dev`'s copy of the book: it is made anew where it has to be, and may shrink."""
+    options = msgspec.structs.replace(embedded.options(), yes=True)
+    identity = identity_of(embedder, options.chunk_size, options.chunk_overlap)
+    if not embedded.is_current(identity):
+        rebuild = not embedded.fits(identity)
+        report = asyncio.run(run_index(settings, embedder, options, data_dir=data_dir, rebuild=rebuild))
+        console.print(f"Indexed {summary(report)}", soft_wrap=True, markup=False)
 
 
 @contextlib.contextmanager

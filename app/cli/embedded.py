@@ -1,22 +1,25 @@
 """A book's embedded index in a data folder, and whether it is still the book."""
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from app.book.documents import find_sources
-from app.book.edge_store import EdgeWriter, read_state
+from app.book.documents import document_digest, find_sources
+from app.book.edge_writer import EdgeWriter, roll_back
+from app.book.files import shown_name
+from app.book.generations import read_state, write_durably
 from app.book.indexing import Indexer, IndexOptions, IndexReport
-from app.book.vector_store import IndexIdentity
+from app.book.vector_store import IndexIdentity, IndexState
+from app.errors import ConfigurationError, DocumentError
 from app.settings import Settings, environment, load_settings
 
 SAMPLE_BOOK = Path(__file__).parents[1] / "sample_book"
 DEFAULT_DATA_DIR = Path(".book-agent")
 DEV_DEFAULTS = {"MODEL_PROVIDER": "offline", "RATE_LIMIT_PER_MINUTE": "0"}
+BOOKS, RECORD = "books", "record.json"
 
 
 def dev_settings() -> Settings:
@@ -30,7 +33,8 @@ class IndexRecord(msgspec.Struct, frozen=True):
 
     index_version: str
     digest: str
-    """Of the names and contents of the source files."""
+    """Of the names and contents of the documents."""
+    source: str
     include: Sequence[str]
     chunk_size: int
     chunk_overlap: int
@@ -40,13 +44,12 @@ class EmbeddedBook:
     def __init__(self, data_dir: Path, source: Path) -> None:
         self._source = source.resolve()
         name = re.sub(r"[^a-z0-9]+", "-", self._source.name.lower()).strip("-")
-        place = hashlib.sha256(str(self._source).encode()).hexdigest()[:8]
-        self.root = data_dir.resolve() / "books" / f"{name}-{place}"
-        self._record_file = self.root / "record.json"
+        place = hashlib.sha256(str(self._source).encode(errors="surrogateescape")).hexdigest()[:8]
+        self.root = data_dir.resolve() / BOOKS / f"{name}-{place}"
 
     def options(self) -> IndexOptions:
         """Those of the last run, so that a book that was indexed by hand stays as it was made."""
-        record = self._record()
+        record = _record(self.root)
         if record is None:
             return IndexOptions(source=self._source)
         return IndexOptions(
@@ -57,7 +60,7 @@ class EmbeddedBook:
         )
 
     def is_current(self, identity: IndexIdentity) -> bool:
-        record, state = self._record(), read_state(self.root)
+        record, state = _record(self.root), read_state(self.root)
         return (
             record is not None
             and state is not None
@@ -66,28 +69,71 @@ class EmbeddedBook:
             and record.digest == digest_of(self._source, record.include)
         )
 
-    async def index(self, indexer: Indexer, options: IndexOptions, identity: IndexIdentity) -> IndexReport:
+    def fits(self, identity: IndexIdentity) -> bool:
+        """The index can be updated, or there is none."""
+        state = read_state(self.root)
+        return state is None or state.identity == identity
+
+    async def index(
+        self,
+        indexer: Indexer,
+        options: IndexOptions,
+        identity: IndexIdentity,
+        *,
+        rebuild: bool = False,
+        wait_s: float = 0.0,
+    ) -> IndexReport:
         digest = digest_of(self._source, options.include)
-        report = await indexer.run(EdgeWriter(self.root, identity))
+        report = await indexer.run(EdgeWriter(self.root, identity, rebuild=rebuild, wait_s=wait_s))
         record = IndexRecord(
-            report.index_version or "", digest, list(options.include), options.chunk_size, options.chunk_overlap
+            report.index_version or "",
+            digest,
+            shown_name(str(self._source)),
+            list(options.include),
+            options.chunk_size,
+            options.chunk_overlap,
         )
-        self._record_file.write_bytes(msgspec.json.encode(record))
+        write_durably(self.root / RECORD, msgspec.json.encode(record))
         return report
 
-    def _record(self) -> IndexRecord | None:
-        try:
-            return msgspec.json.decode(self._record_file.read_bytes(), type=IndexRecord)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+    async def roll_back(self, wait_s: float = 0.0) -> IndexState:
+        """The index before serves again, and counts as that of the book as it is now: `dev` leaves it alone."""
+        state = await roll_back(self.root, wait_s)
+        record = _record(self.root)
+        if record is not None:
+            digest = digest_of(self._source, record.include)
+            now = msgspec.structs.replace(record, index_version=state.version, digest=digest)
+            write_durably(self.root / RECORD, msgspec.json.encode(now))
+        return state
+
+
+def only_book(data_dir: Path) -> EmbeddedBook:
+    """Raises ConfigurationError unless the data folder has the index of one book."""
+    records = [found for root in sorted((data_dir / BOOKS).glob("*")) if (found := _record(root)) is not None]
+    if len(records) != 1:
+        there = ", ".join(record.source for record in records) or "none"
+        raise ConfigurationError(f"name the book with --source; {data_dir} has the indexes of these: {there}")
+    return EmbeddedBook(data_dir, Path(records[0].source))
 
 
 def digest_of(source: Path, include: Sequence[str]) -> str:
+    """Also where there are files that cannot be read."""
     digest = hashlib.sha256()
-    for path in find_sources(source, include):
-        digest.update(os.fsencode(path.relative_to(source)) + b"\0")
+    try:
+        paths = find_sources(source, include).paths
+    except DocumentError:
+        paths = []
+    for path in paths:
         try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError:
-            digest.update(b"unreadable")
+            content = document_digest(path, source)
+        except DocumentError as error:
+            content = error.detail
+        digest.update(msgspec.json.encode((shown_name(str(path.relative_to(source.parent))), content)))
     return digest.hexdigest()
+
+
+def _record(root: Path) -> IndexRecord | None:
+    try:
+        return msgspec.json.decode((root / RECORD).read_bytes(), type=IndexRecord)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,31 +12,52 @@ from rich.console import Console
 from rich.table import Table
 
 from app.book.bm25 import TermEncoder
+from app.book.chunking import check_sizes
 from app.book.edge_store import EdgeStore
 from app.book.embedding import load_embedder
-from app.book.evaluation import DEPTH, Measures, Outcome, by_style, evaluate, read_questions
+from app.book.evaluation import (
+    DEPTH,
+    GoldQuestion,
+    Measures,
+    Outcome,
+    Separation,
+    by_style,
+    evaluate,
+    read_questions,
+    separation,
+)
 from app.book.indexing import IndexOptions
 from app.book.retrieval import Retriever
 from app.cli.embedded import SAMPLE_BOOK, EmbeddedBook
-from app.cli.index import run_index
+from app.cli.index_targets import run_index
 from app.logs import configure_logs
 from app.settings import Settings, environment, load_settings
 
 SAMPLE_QUESTIONS = SAMPLE_BOOK / "evaluation" / "retrieval.jsonl"
-
-
-class RetrievalReport(msgspec.Struct):
-    styles: dict[str, Measures]
-    misses: list["Miss"]
+CUTTING = ("chunk_size", "chunk_overlap")
+"""Options of `index` that --compare takes beside the settings."""
 
 
 class Miss(msgspec.Struct):
-    """A question whose answer is not among the first passages."""
+    """A question whose answer is not the first passage."""
 
     question: str
     style: str
     gold: str
     found: str
+    rank: int | None
+
+
+class RetrievalReport(msgspec.Struct):
+    styles: dict[str, Measures]
+    unanswerable: dict[str, Separation]
+    misses: list[Miss]
+
+
+class Comparison(msgspec.Struct):
+    settings: RetrievalReport
+    compared: RetrievalReport
+    compared_with: dict[str, str]
 
 
 @click.group("eval")
@@ -55,60 +76,114 @@ def evaluation() -> None:
     help="JSON lines.",
 )
 @click.option("--worst", default=10, show_default=True, type=click.IntRange(0), help="How many misses to show.")
+@click.option(
+    "--compare", multiple=True, metavar="NAME=VALUE", help="Measure with this setting, too; again for more of them."
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
-def retrieval(book: Path, questions: Path, worst: int, as_json: bool) -> None:
+def retrieval(book: Path, questions: Path, worst: int, compare: tuple[str, ...], as_json: bool) -> None:
     """How well the section that answers is found: recall at 1, 5 and 10, and mean reciprocal rank, by style.
 
     The book is indexed into a temporary folder. A line of the questions is a JSON object with `question`, `gold_source`
-    and `gold_heading`, and if need be `alternatives`, `history` and `style`.
+    and `gold_heading`, and if need be `alternatives`, `history` and `style`. Without a gold source the book does not
+    answer; the second table says how well the search tells such questions from others. --compare takes a setting, or
+    CHUNK_SIZE or CHUNK_OVERLAP.
     """
     configure_logs("warning", console=True)
-    settings = load_settings(environment(Path.cwd()), required=(), provider_key=False)
-    outcomes = asyncio.run(_evaluate(settings, book.resolve(), questions))
-    report = RetrievalReport(by_style(outcomes), _misses(outcomes)[:worst])
+    gold, changes = read_questions(questions), _changes(compare)
+    plain, changed = _setup(book.resolve(), {}), _setup(book.resolve(), changes)
+    report = _report(plain, gold, worst)
+    if not changes:
+        click.echo(msgspec.json.encode(report).decode()) if as_json else _print(report, None)
+        return
+    compared = _report(changed, gold, worst)
     if as_json:
-        click.echo(msgspec.json.encode(report).decode())
+        click.echo(msgspec.json.encode(Comparison(report, compared, dict(changes))).decode())
     else:
-        _print(report)
+        Console().print(f"In brackets: with {', '.join(compare)}")
+        _print(report, compared)
 
 
-async def _evaluate(settings: Settings, book: Path, questions: Path) -> list[Outcome]:
-    gold = read_questions(questions)
+def _changes(compare: Sequence[str]) -> Mapping[str, str]:
+    pairs = [pair.partition("=") for pair in compare]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise click.BadParameter("must be NAME=VALUE", param_hint="--compare")
+    known = set(load_settings({}, required=(), provider_key=False).__struct_fields__) | set(CUTTING)
+    unknown = [name for name, _, _ in pairs if name.lower() not in known]
+    if unknown:
+        raise click.BadParameter(f"there is no setting {unknown[0]}", param_hint="--compare")
+    return {name.upper(): value for name, _, value in pairs}
+
+
+def _setup(book: Path, changes: Mapping[str, str]) -> tuple[Settings, IndexOptions]:
+    settings = load_settings(environment(Path.cwd()) | dict(changes), required=(), provider_key=False)
+    sizes = {name: changes[name.upper()] for name in CUTTING if name.upper() in changes}
+    try:
+        options = msgspec.structs.replace(
+            IndexOptions(source=book), **msgspec.convert(sizes, dict[str, int], strict=False)
+        )
+        check_sizes(options.chunk_size, options.chunk_overlap)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise click.BadParameter(f"{' or '.join(sizes).upper()}: {error}", param_hint="--compare") from error
+    return settings, options
+
+
+def _report(setup: tuple[Settings, IndexOptions], gold: Sequence[GoldQuestion], worst: int) -> RetrievalReport:
+    outcomes = asyncio.run(_evaluate(*setup, gold))
+    return RetrievalReport(by_style(outcomes), separation(outcomes), _misses(outcomes)[:worst])
+
+
+async def _evaluate(settings: Settings, options: IndexOptions, gold: Sequence[GoldQuestion]) -> list[Outcome]:
     with (
-        closing(load_embedder(settings.embedding_model, settings.embedding_threads)) as embedder,
+        closing(load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)) as embedder,
         tempfile.TemporaryDirectory(prefix="book-agent-eval-") as folder,
     ):
-        await run_index(settings, embedder, IndexOptions(source=book), data_dir=Path(folder))
-        store = EdgeStore(EmbeddedBook(Path(folder), book).root)
-        retriever = Retriever(embedder, TermEncoder(), store)
-        outcomes = await evaluate(retriever, gold)
+        await run_index(settings, embedder, options, data_dir=Path(folder))
+        store = EdgeStore(EmbeddedBook(Path(folder), options.source).root)
+        outcomes = await evaluate(Retriever(embedder, TermEncoder(), store), gold)
         await store.close()
     return outcomes
 
 
 def _misses(outcomes: Sequence[Outcome]) -> list[Miss]:
     """Furthest from the first place first."""
-    behind = sorted((one for one in outcomes if one.rank != 1), key=lambda one: -(one.rank or DEPTH + 1))
+    behind = [one for one in outcomes if one.question.gold_source and one.rank != 1]
     return [
         Miss(
             one.question.query,
             one.question.style,
             f"{one.question.gold_source} > {one.question.gold_heading}",
             one.best,
+            one.rank,
         )
-        for one in behind
+        for one in sorted(behind, key=lambda one: -(one.rank or DEPTH + 1))
     ]
 
 
-def _print(report: RetrievalReport) -> None:
+def _print(report: RetrievalReport, compared: RetrievalReport | None) -> None:
     console = Console(highlight=False)
     table = Table("style", "questions", "R@1", "R@5", "R@10", "MRR@10")
     for style, measures in report.styles.items():
-        shares = (measures.recall_at_1, measures.recall_at_5, measures.recall_at_10, measures.mrr_at_10)
-        table.add_row(style, str(measures.questions), *(f"{share:.3f}" for share in shares), end_section=style == "all")
+        other = compared.styles[style] if compared else None
+        cells = _cells(measures, other, ("recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10"))
+        table.add_row(style, str(measures.questions), *cells)
     console.print(table)
+    if report.unanswerable:
+        table = Table("not in the book", "questions", "AUC, hard left out", "AUC")
+        for style, areas in report.unanswerable.items():
+            other_areas = compared.unanswerable[style] if compared else None
+            table.add_row(style, str(areas.questions), *_cells(areas, other_areas, ("auc_normal", "auc_all")))
+        console.print(table)
     if report.misses:
-        worst = Table("style", "question", "should be", "was", title="Worst", title_justify="left")
+        worst = Table("style", "question", "should be", "was", "rank", title="Worst", title_justify="left")
         for miss in report.misses:
-            worst.add_row(miss.style, miss.question, miss.gold, miss.found)
+            worst.add_row(miss.style, miss.question, miss.gold, miss.found, str(miss.rank or f"> {DEPTH}"))
         console.print(worst)
+
+
+def _cells(one: Measures | Separation, other: Measures | Separation | None, fields: Sequence[str]) -> list[str]:
+    """Shares, with those of the other report in brackets."""
+    shares = [f"{getattr(one, field):.3f}" for field in fields]
+    return [
+        f"{share} ({getattr(other, field):.3f})" if other else share
+        for share, field in zip(shares, fields, strict=True)
+    ]

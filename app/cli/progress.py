@@ -60,9 +60,31 @@ class IndexProgress:
             click.echo(f"indexed {self._done} of {self._total} documents, {self._chunks} chunks", err=True)
 
 
+class SkippedOnly:
+    """Says of a run only which files it left out."""
+
+    def begin(self, documents: int) -> None: ...
+    def embed(self, source: str, done: int, chunks: int) -> None: ...
+    def advance(self, source: str, chunks: int) -> None: ...
+    def skip(self, skipped: Skipped) -> None:
+        click.echo(f"skipped {skipped.source}: {skipped.reason}", err=True)
+
+
 def summary(report: IndexReport) -> str:
+    """One line."""
     failed = f", {len(report.failed)} failed" if report.failed else ""
-    return (
-        f"{report.documents} documents, {report.chunks} chunks{failed}, "
-        f"{report.seconds:.1f} s, {report.chunks_per_second:.0f} chunks/s"
-    )
+    found = f"{report.documents} documents, {report.chunks} chunks"
+    if report.index_version is None:
+        return f"{found}{failed}, {report.seconds:.1f} s"
+    if report.changes_nothing:
+        return f"unchanged: {found}{failed}; index {report.index_version}"
+    rate = f", {report.chunks_per_second:.0f} chunks/s" if report.embedded else ""
+    return f"{found}{_changes(report)}{failed}, {report.seconds:.1f} s{rate}; index {report.index_version}"
+
+
+def _changes(report: IndexReport) -> str:
+    """Empty where everything is new."""
+    if report.embedded == report.chunks and not report.deleted:
+        return ""
+    documents = f"{report.changed} documents changed, {report.removed} removed"
+    return f" ({documents}; {report.embedded} chunks embedded, {report.updated} moved, {report.deleted} deleted)"

@@ -1,7 +1,6 @@
 """What only the embedded engine has: generations, and processes that share a folder."""
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,9 +10,12 @@ import numpy as np
 import pytest
 
 from app.book.bm25 import SparseVector
-from app.book.edge_store import EdgeStore, EdgeWriter, current_generation, read_state
+from app.book.edge_store import EdgeStore
+from app.book.edge_writer import EdgeWriter
+from app.book.generations import POINTER, SHARD, STATE, STORED, current_generation, read_state
+from app.book.sparse_copy import copy_tree
 from app.book.vector_store import IndexIdentity
-from app.errors import ConfigurationError, VectorStoreUnavailableError
+from app.errors import CollectionMissingError, IndexLockedError, IndexMismatchError, VectorStoreUnavailableError
 from tests.book.points import IDENTITY, point, write
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 WRITER = """
 import asyncio, signal, sys
 from pathlib import Path
-from app.book.edge_store import EdgeWriter
+from app.book.edge_writer import EdgeWriter
 from tests.book.points import IDENTITY, point
 
 async def run():
@@ -96,10 +98,10 @@ class TestReader:
 
     async def test_goes_on_while_a_writer_removes_the_generation_it_has_open(self, root, store):
         await count(store)
-        await write(EdgeWriter(root, IDENTITY), [point(0), point(1)])
-        async with EdgeWriter(root, IDENTITY):
-            assert len(generations(root)) == 2
-            assert await count(store) == 2
+        for number in range(1, 4):
+            await write(EdgeWriter(root, IDENTITY), [point(number)])
+        assert len(generations(root)) == 2
+        assert await count(store) == 4
 
     async def test_is_told_that_another_process_has_the_index_open_until_that_one_ends(self, root, store):
         with process(READER, root), pytest.raises(VectorStoreUnavailableError, match="another process has"):
@@ -119,48 +121,95 @@ class TestReader:
 
 
 class TestWriter:
-    async def test_that_fails_midway_leaves_the_index_and_no_folder(self, root, store):
-        before = generations(root)
-        too_long = point(150)._replace(dense=np.ones(3, np.float32))
+    async def test_that_fails_midway_leaves_the_index(self, root, store):
+        too_long = point(150)._replace(dense=np.ones((1, 3), np.float32))
         with pytest.raises(VectorStoreUnavailableError):
             await write(EdgeWriter(root, IDENTITY), [*(point(number) for number in range(150)), too_long])
-        assert (generations(root), await count(store)) == (before, 1)
+        assert await count(store) == 1
 
-    async def test_that_cannot_begin_leaves_neither_folder_nor_lock(self, root):
-        before = generations(root)
+    async def test_that_cannot_begin_leaves_no_lock(self, root):
         with pytest.raises(VectorStoreUnavailableError):
-            await write(EdgeWriter(root, IndexIdentity("model@1", dimension=0)), [])
-        assert generations(root) == before
-        assert (await write(EdgeWriter(root, IDENTITY), [point(0)])).chunks == 1
+            await write(EdgeWriter(root, IndexIdentity("model@1", dimension=0), rebuild=True), [point(1)])
+        assert (await write(EdgeWriter(root, IDENTITY), [point(1)])).chunks == 2
+        assert len(generations(root)) == 2
 
-    async def test_without_publishing_leaves_the_index(self, root, store):
+    async def test_that_changes_nothing_copies_and_opens_nothing(self, root):
+        before = sorted(root.rglob("*"))
+        await write(EdgeWriter(root, IDENTITY), [])
         async with EdgeWriter(root, IDENTITY) as writer:
-            await writer.upsert([point(0), point(1)])
-        assert (len(generations(root)), await count(store)) == (1, 1)
+            assert len(await writer.stored()) == 1
+        assert sorted(root.rglob("*")) == before
+
+    async def test_changes_a_copy_while_another_process_serves_the_original(self, root):
+        with process(READER, root):
+            assert (await write(EdgeWriter(root, IDENTITY), [point(1)])).chunks == 2
+
+    async def test_without_the_list_of_what_is_stored_reads_it_from_the_index(self, root):
+        (root / current_generation(root) / STORED).unlink()
+        async with EdgeWriter(root, IDENTITY) as writer:
+            assert set(await writer.stored()) == {point(0).id}
 
     async def test_is_told_who_is_writing_already(self, root):
         with process(WRITER, root) as other:
-            with pytest.raises(ConfigurationError, match=rf"another indexer \(process {other.pid}\) is at work in"):
+            with pytest.raises(IndexLockedError, match=rf"another indexer \(process {other.pid}\) is at work in"):
                 await write(EdgeWriter(root, IDENTITY), [])
             assert len(generations(root)) == 2, "the other's generation was removed"
 
-    async def test_in_the_same_process_is_told_so_too(self, root):
-        async with EdgeWriter(root, IDENTITY):
-            with pytest.raises(ConfigurationError, match=rf"another indexer \(process {os.getpid()}\)"):
-                await write(EdgeWriter(root, IDENTITY), [])
-
-    async def test_that_is_killed_leaves_the_index_and_the_next_cleans_up(self, root, store):
+    async def test_that_is_killed_leaves_the_index_and_the_next_goes_on(self, root, store):
         old = generations(root)
         with process(WRITER, root):
             pass
         assert len(generations(root)) == 2
         assert (current_generation(root), await count(store)) == (old[0], 1)
         async with EdgeWriter(root, IDENTITY) as writer:
-            await writer.upsert([point(0), point(1)])
-            assert len(generations(root)) == 2, "the killed one's is still there"
+            assert len(await writer.stored()) == 200
             await writer.publish()
-        assert await count(store) == 2
+        assert (await store.state()).chunks == 200
 
-    async def test_of_another_model_replaces_the_index(self, root, store):
-        await write(EdgeWriter(root, IndexIdentity("other@2", 2)), [point(0)])
-        assert (await store.state()).identity.embedding == "other@2"
+    @pytest.mark.parametrize("lost", ["beginning.json", f"{SHARD}/edge_config.json"])
+    async def test_starts_again_from_the_index_where_a_killed_one_left_something_broken(self, root, lost):
+        with process(WRITER, root):
+            pass
+        [left] = set(generations(root)) - {current_generation(root)}
+        (root / left / lost).write_text("{")
+        async with EdgeWriter(root, IDENTITY) as writer:
+            assert set(await writer.stored()) == {point(0).id}
+        assert generations(root) == [current_generation(root)]
+
+
+class TestPointer:
+    async def test_of_an_older_version_is_followed_and_its_index_told_apart(self, root, store):
+        generation = current_generation(root)
+        (root / POINTER).write_text(generation)
+        (root / generation / STATE).write_text(
+            f'{{"identity":{{"embedding":"model@1","dimension":2,"distance":"Cosine"}},"version":"{generation}","chunks":1}}'
+        )
+        assert (await store.state()).identity.token_vectors == "off"
+        with pytest.raises(
+            IndexMismatchError, match=r"distance is Cosine to one vector a chunk .* chunker is not recorded"
+        ):
+            await write(EdgeWriter(root, IDENTITY), [point(1)])
+        assert (await write(EdgeWriter(root, IDENTITY, rebuild=True), [point(1)])).chunks == 1
+
+    async def test_that_is_missing_is_no_index(self, root, store):
+        (root / POINTER).unlink()
+        with pytest.raises(CollectionMissingError):
+            await store.sections(["intro.md#0"])
+        with pytest.raises(CollectionMissingError):
+            await store.state()
+
+
+def test_a_copy_has_the_same_bytes_and_no_more_blocks(tmp_path):
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    with (tmp_path / "tree" / "deep" / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.seek(20_000_000)
+        file.write(b"middle")
+        file.truncate(40_000_000)
+    (tmp_path / "tree" / "empty").touch()
+    (tmp_path / "tree" / "dense").write_bytes(bytes(range(256)) * 20_000)
+    copy_tree(tmp_path / "tree", tmp_path / "copy")
+    for name in ("deep/sparse", "empty", "dense"):
+        original, copy = tmp_path / "tree" / name, tmp_path / "copy" / name
+        assert copy.read_bytes() == original.read_bytes()
+        assert copy.stat().st_blocks <= original.stat().st_blocks + 16

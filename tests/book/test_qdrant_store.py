@@ -2,18 +2,26 @@
 
 import asyncio
 import math
+import re
+import time
 
 import httpx
+import numpy as np
 import pytest
 import stamina
 import structlog
 from qdrant_client import models
 
+from app.book import qdrant_lease
 from app.book.bm25 import SparseVector
-from app.book.qdrant_store import QdrantStore, QdrantWriter, open_client
-from app.book.vector_store import Filters, IndexIdentity
+from app.book.qdrant_lease import Lease
+from app.book.qdrant_store import QdrantStore, open_client
+from app.book.qdrant_writer import QdrantWriter, roll_back
+from app.book.vector_store import FILTERED_FIELDS, Filters, IndexIdentity
 from app.errors import (
     CollectionMissingError,
+    ConfigurationError,
+    IndexLockedError,
     IndexMismatchError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
@@ -189,27 +197,195 @@ class TestKey:
 
 
 class TestCollection:
-    async def test_is_made_once_with_indexes_for_what_is_filtered(self, client, settings):
+    async def test_is_made_once_with_indexes_for_what_is_filtered(self, qdrant, client, settings):
         writer = QdrantWriter(client, settings, IDENTITY)
         assert [await writer.ensure_collection(), await writer.ensure_collection()] == [True, False]
         schema = (await client.get_collection(COLLECTION)).payload_schema
-        assert {name: index.data_type for name, index in schema.items()} == {
-            "source": models.PayloadSchemaType.KEYWORD,
-            "heading_path": models.PayloadSchemaType.KEYWORD,
-        }
+        assert {name: index.data_type for name, index in schema.items()} == dict.fromkeys(
+            FILTERED_FIELDS, models.PayloadSchemaType.KEYWORD
+        )
+        [physical] = (await client.get_collections()).collections
+        assert re.fullmatch(rf"{COLLECTION}--\d{{8}}T\d{{6}}-[0-9a-f]{{8}}", physical.name)
 
-    async def test_may_be_made_by_two_indexers_at_once(self, qdrant, client, settings):
-        qdrant.faults.append(Fault("/exists", times=2, delay_s=0.1))
-        writers = [QdrantWriter(client, settings, IDENTITY) for _ in range(2)]
-        assert sorted(await asyncio.gather(*(writer.ensure_collection() for writer in writers))) == [False, True]
+    async def test_has_token_vectors_without_a_graph_in_half_precision(self, client, settings):
+        await QdrantWriter(client, settings, IDENTITY).ensure_collection()
+        vectors = (await client.get_collection(COLLECTION)).config.params.vectors
+        assert vectors["tokens"].multivector_config.comparator == models.MultiVectorComparator.MAX_SIM
+        assert (vectors["tokens"].size, vectors["tokens"].datatype) == (2, models.Datatype.FLOAT16)
+        assert (vectors["tokens"].hnsw_config.m, vectors["tokens"].on_disk) == (0, True)
+
+    async def test_keeps_the_whole_identity(self, store, client):
+        metadata = (await client.get_collection(COLLECTION)).config.metadata
+        assert metadata["embedding"] == IDENTITY.embedding
+        assert metadata["chunker"] == IDENTITY.chunker
+        assert (metadata["published"], metadata["index_version"]) == (True, (await store.state()).version)
 
     async def test_of_another_model_is_not_written_to(self, qdrant, store, client, settings):
         with pytest.raises(IndexMismatchError, match=r"model@1 in the index and other@2 here"):
             await write(QdrantWriter(client, settings, IndexIdentity("other@2", 2)), [point(1)])
         assert await search(store) == [0]
-        assert "PUT" not in {request.method for request in qdrant.seen}
+        assert not [request for request in qdrant.seen if request.method == "PUT" and "points" in request.path]
 
     async def test_of_somebody_else_is_named_as_such(self, client, settings):
         await client.create_collection(COLLECTION, models.VectorParams(size=2, distance=models.Distance.COSINE))
         with pytest.raises(CollectionMissingError, match="set QDRANT_COLLECTION to another name"):
             await write(QdrantWriter(client, settings, IDENTITY), [point(0)])
+        assert [one.name for one in (await client.get_collections()).collections] == [COLLECTION]
+
+    @pytest.mark.parametrize("rebuild", [False, True])
+    async def test_of_an_older_version_serves_on_and_is_told_to_be_left_for_a_new_name(self, client, settings, rebuild):
+        await client.create_collection(
+            COLLECTION,
+            {"dense": models.VectorParams(size=2, distance=models.Distance.COSINE)},
+            sparse_vectors_config={"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            metadata={"embedding": "model@1", "index_version": "abc"},
+        )
+        with pytest.raises(ConfigurationError, match="Set QDRANT_COLLECTION to a new name, run `book-agent index`"):
+            await write(QdrantWriter(client, settings, IDENTITY, rebuild=rebuild), [point(0)])
+        assert (await QdrantStore(client, settings).state()).version == "abc"
+
+    async def test_that_a_killed_writer_left_half_changed_gets_a_new_version_from_the_next(
+        self, store, client, settings
+    ):
+        first = await store.state()
+        async with QdrantWriter(client, settings, IDENTITY) as writer:
+            await writer.upsert([point(1)])
+        between = await store.state()
+        last = await write(QdrantWriter(client, settings, IDENTITY), [])
+        assert len({first.version, between.version, last.version}) == 3
+        assert await write(QdrantWriter(client, settings, IDENTITY), []) == last
+
+    async def test_whose_indexes_were_not_all_made_gets_them_when_it_is_gone_on_with(self, qdrant, client, settings):
+        qdrant.faults.append(Fault("/index", times=math.inf, status=400))
+        with pytest.raises(VectorStoreUnavailableError):
+            await write(QdrantWriter(client, settings, IDENTITY), [point(0)])
+        qdrant.faults.clear()
+        await write(QdrantWriter(client, settings, IDENTITY), [point(0)])
+        assert set((await client.get_collection(COLLECTION)).payload_schema) == set(FILTERED_FIELDS)
+
+    async def test_whose_making_was_answered_too_late_is_there(self, qdrant, client, settings):
+        qdrant.faults.append(Fault(f"/{COLLECTION}--2", times=1, status=503, after=True))
+        assert (await write(QdrantWriter(client, settings, IDENTITY), [point(0)])).chunks == 1
+
+    async def test_with_a_name_like_ours_that_is_not_ours_is_left_alone(self, store, client, settings):
+        for name in (f"{COLLECTION}--mine", f"{COLLECTION}2--20260101T000000-0123abcd"):
+            await client.create_collection(name, models.VectorParams(size=2, distance=models.Distance.COSINE))
+        for _ in range(3):
+            await write(QdrantWriter(client, settings, IDENTITY, rebuild=True), [point(0)])
+        names = {one.name for one in (await client.get_collections()).collections}
+        assert {f"{COLLECTION}--mine", f"{COLLECTION}2--20260101T000000-0123abcd"} < names
+        assert len(names) == 4
+
+
+class TestSwitching:
+    async def test_is_one_request(self, qdrant, store, client, settings):
+        await write(QdrantWriter(client, settings, IDENTITY, rebuild=True), [point(1)])
+        assert [request.path for request in qdrant.seen].count("/collections/aliases") == 1
+
+    async def test_that_was_not_noted_before_a_kill_is_as_good(self, qdrant, store, client, settings):
+        """The collection serves, though it does not say that it was published."""
+        async with QdrantWriter(client, settings, IDENTITY, rebuild=True) as writer:
+            await writer.upsert([point(1)])
+            qdrant.faults.append(Fault(f"/collections/{COLLECTION}--2", times=math.inf, status=400))
+            with pytest.raises(VectorStoreUnavailableError):
+                await writer.publish()
+            qdrant.faults.clear()
+        assert await search(store) == [1]
+        await write(QdrantWriter(client, settings, IDENTITY, rebuild=True), [point(2)])
+        assert await search(store) == [2]
+        assert (await roll_back(client, settings)).chunks == 1
+        assert await search(store) == [1]
+
+
+class TestLease:
+    LOCK = f"{COLLECTION}--lock"
+
+    async def other(self, client, **changes) -> None:
+        """Somebody else's lease."""
+        now = time.time()
+        held = {
+            "token": "other",
+            "user": "ann",
+            "host": "farm",
+            "machine": "m",
+            "pid": 7,
+            "since": now,
+            "until": now + 60,
+        }
+        await client.create_collection(
+            self.LOCK, models.VectorParams(size=1, distance=models.Distance.DOT), metadata=held | changes
+        )
+
+    async def test_of_another_says_who_since_when_and_for_how_long(self, client, settings):
+        await self.other(client)
+        with pytest.raises(IndexLockedError) as locked:
+            await write(QdrantWriter(client, settings, IDENTITY), [point(0)])
+        assert re.search(
+            r"ann@farm, process 7 is indexing .* since \d\d:\d\d:\d\d; its lease ends in (59|60) s", locked.value.detail
+        )
+        assert [one.name for one in (await client.get_collections()).collections] == [self.LOCK]
+
+    async def test_is_released_at_the_end_and_on_an_error(self, client, settings):
+        writer = QdrantWriter(client, settings, IDENTITY)
+        too_long = point(0)._replace(dense=np.ones((1, 3), np.float32))
+        with pytest.raises(VectorStoreUnavailableError):
+            await write(writer, [too_long])
+        assert not await client.collection_exists(self.LOCK)
+        async with QdrantWriter(client, settings, IDENTITY):
+            assert await client.collection_exists(self.LOCK)
+        assert not await client.collection_exists(self.LOCK)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"until": 1.0}, {"machine": qdrant_lease._machine(), "pid": 2**22 + 1}],
+        ids=["that ran out", "of a process of this machine that is gone"],
+    )
+    async def test_of_a_dead_one_is_taken_over(self, client, settings, changes):
+        await self.other(client, **changes)
+        assert (await write(QdrantWriter(client, settings, IDENTITY), [point(0)])).chunks == 1
+
+    async def test_of_a_dead_one_is_taken_over_by_one_of_two(self, client, settings):
+        await self.other(client, until=1.0)
+        entered = []
+
+        async def take() -> None:
+            async with Lease(client, settings) as lease:
+                lease.check()
+                entered.append(lease)
+                await asyncio.sleep(2 * qdrant_lease.TAKEOVER_PAUSE_S)
+
+        ended = await asyncio.gather(take(), take(), return_exceptions=True)
+        assert len(entered) == 1
+        assert [type(one) for one in ended if one] == [IndexLockedError]
+
+    async def test_is_prolonged_while_the_work_lasts(self, client, settings, monkeypatch):
+        monkeypatch.setattr(qdrant_lease, "LEASE_S", 0.6)
+        monkeypatch.setattr(qdrant_lease, "PROLONG_EVERY_S", 0.1)
+        async with Lease(client, settings) as lease:
+            await asyncio.sleep(1.5)
+            lease.check()
+
+    async def test_that_is_lost_stops_the_work_before_the_next_write(self, client, settings, monkeypatch):
+        monkeypatch.setattr(qdrant_lease, "PROLONG_EVERY_S", 0.05)
+        async with QdrantWriter(client, settings, IDENTITY) as writer:
+            await writer.upsert([point(0)])
+            await client.delete_collection(self.LOCK)
+            await self.other(client)
+            await asyncio.sleep(0.3)
+            with pytest.raises(IndexLockedError, match="ann@farm, process 7 took it"):
+                await writer.upsert([point(1)])
+            with pytest.raises(IndexLockedError):
+                await writer.publish()
+        assert await client.collection_exists(self.LOCK), "the other's lease was removed"
+
+    async def test_that_could_not_be_prolonged_stops_the_work(self, client, settings, monkeypatch):
+        monkeypatch.setattr(qdrant_lease, "LEASE_S", 0.05)
+        async with QdrantWriter(client, settings, IDENTITY) as writer:
+            await asyncio.sleep(0.1)
+            with pytest.raises(IndexLockedError, match="could not be prolonged"):
+                await writer.upsert([point(0)])
+
+    async def test_whose_making_was_answered_too_late_is_ours(self, qdrant, client, settings):
+        """The server made it, and the retry is told that it is there."""
+        qdrant.faults.append(Fault(self.LOCK, times=1, status=503, after=True))
+        assert (await write(QdrantWriter(client, settings, IDENTITY), [point(0)])).chunks == 1

@@ -118,10 +118,38 @@ def test_a_changed_book_is_indexed_again_at_the_next_start(dev, tmp_path):
     book = tmp_path / "book"
     book.mkdir()
     (book / "a.md").write_text("# Wells\n\nA stilling well is made of brick.\n")
+    (book / "b.md").write_text("# Moons\n\nA moon pulls at the sea.\n")
     dev("--book", str(book)).stop(signal.SIGTERM)
     (book / "a.md").write_text("# Wells\n\nA stilling well is made of steel.\n")
     server = dev("--book", str(book))
+    assert "(1 documents changed, 0 removed; 1 chunks embedded, 0 moved, 1 deleted)" in server.output
     assert "steel" in server.ask()["answer"]
+
+
+@pytest.mark.timeout(180)
+def test_what_is_indexed_beside_a_running_server_is_answered_from_at_once(dev, tmp_path):
+    book = tmp_path / "book"
+    book.mkdir()
+    (book / "a.md").write_text("# Wells\n\nA stilling well is made of brick.\n")
+    server = dev("--book", str(book))
+
+    def index(*options: str) -> str:
+        command = [BOOK_AGENT, "index", "--data-dir", "data folder", *options]
+        return subprocess.run(command, cwd=tmp_path, text=True, check=True, capture_output=True).stderr
+
+    before = server.ask()
+    (book / "a.md").write_text("# Wells\n\nA stilling well is made of steel.\n")
+    index("--source", str(book))
+    after = server.ask()
+    assert "brick" in before["answer"]
+    assert "steel" in after["answer"]
+    assert before["index_version"] != after["index_version"]
+    index("--rollback")
+    back = server.ask()
+    assert "brick" in back["answer"]
+    assert back["index_version"] == before["index_version"]
+    server.stop(signal.SIGTERM)
+    assert "brick" in dev("--book", str(book)).ask()["answer"], "`dev` leaves alone what was rolled back"
 
 
 @pytest.mark.timeout(180)

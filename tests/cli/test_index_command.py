@@ -1,17 +1,20 @@
-"""`book-agent index` and `init-collection`: exit codes, what they say, and what they leave behind."""
+"""`book-agent index` and `init-collection`: what they write, say and return."""
 
 import asyncio
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import pytest
+from qdrant_client import models
 
-from app.book.edge_store import read_state
-from app.book.vector_store import IndexIdentity
+from app.book.generations import read_state
+from app.book.identity import identity_of
 from app.cli import main
 from app.settings import Settings
 from tests.conftest import SMALL_BOOK
@@ -20,7 +23,7 @@ from tests.fakes.qdrant import FakeQdrant
 
 BOOK_AGENT = Path(sys.executable).parent / "book-agent"
 COLLECTION = Settings().qdrant_collection
-CREATION = ("PUT", f"/collections/{COLLECTION}")
+PHYSICAL = re.compile(rf"/collections/{COLLECTION}--\d{{8}}T\d{{6}}-[0-9a-f]{{8}}")
 NOT_UTF_8 = b"\xff\xfe"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
@@ -41,7 +44,8 @@ Command = Callable[..., Outcome]
 
 @pytest.fixture
 def book_agent(monkeypatch, capsys) -> Command:
-    """Runs the command in this process, without its hold on the logging of all tests."""
+    """Runs the command in this process, without its hold on the logging and signals of all tests."""
+    monkeypatch.setattr("app.cli.index.signal.signal", lambda *_: None)
     monkeypatch.setattr("app.cli.index.configure_logs", lambda *_, **__: None)
 
     def run(*words: object) -> Outcome:
@@ -76,6 +80,10 @@ def points(qdrant: FakeQdrant) -> int:
     return asyncio.run(qdrant.engine.db.count(COLLECTION)).count
 
 
+def creations(qdrant: FakeQdrant) -> int:
+    return sum(method == "PUT" and PHYSICAL.fullmatch(path) is not None for method, path in qdrant.seen)
+
+
 class TestEmbeddedIndex:
     def test_is_written_to_the_data_folder(self, book_agent, tmp_path):
         outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data")
@@ -83,23 +91,95 @@ class TestEmbeddedIndex:
         [root] = (tmp_path / "data" / "books").iterdir()
         assert read_state(root).chunks > 5
 
-    def test_twice_has_the_same_chunks(self, book_agent, tmp_path):
+    def test_twice_has_the_same_chunks_and_embeds_nothing(self, book_agent, tmp_path):
         runs = [book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--json").summary for _ in range(2)]
         [root] = (tmp_path / "data" / "books").iterdir()
         assert runs[0]["chunks"] == runs[1]["chunks"] == read_state(root).chunks
+        assert runs[0]["index_version"] == runs[1]["index_version"]
+        assert (runs[1]["embedded"], runs[1]["unchanged"]) == (0, 3)
+
+    def test_goes_back_and_needs_no_source_for_it(self, book_agent, book, tmp_path):
+        first = book_agent("index", "--source", book, "--data-dir", "data", "--json").summary
+        book_agent("index", "--source", book, "--data-dir", "data", "--rebuild")
+        [root] = (tmp_path / "data" / "books").iterdir()
+        assert read_state(root).version != first["index_version"]
+        back = book_agent("index", "--rollback", "--data-dir", "data")
+        assert (back.code, back.out) == (0, "")
+        assert back.err == f"index {first['index_version']} serves again: 1 chunks\n"
+        assert read_state(root).version == first["index_version"]
+
+    def test_goes_back_only_where_it_is_clear_which(self, book_agent, book):
+        nothing = book_agent("index", "--rollback", "--data-dir", "data")
+        assert (nothing.code, "name the book with --source" in nothing.err) == (2, True)
+        for source in (book, SMALL_BOOK):
+            book_agent("index", "--source", source, "--data-dir", "data")
+        unclear = book_agent("index", "--rollback", "--data-dir", "data")
+        assert str(book) in unclear.err
+        assert str(SMALL_BOOK) in unclear.err
+        none_before = book_agent("index", "--rollback", "--data-dir", "data", "--source", book)
+        assert (none_before.code, "no previous index" in none_before.err) == (2, True)
+
+    def test_of_other_chunk_sizes_says_which_differ_and_what_mends_it(self, book_agent, book):
+        assert book_agent("index", "--source", book, "--data-dir", "data").code == 0
+        refused = book_agent("index", "--source", book, "--data-dir", "data", "--chunk-size", 128)
+        assert refused.code == 2
+        assert "256 tokens, overlap 32 in the index and version" in refused.err
+        assert "Set --chunk-size and --chunk-overlap back to what made the index" in refused.err
+        assert "run `book-agent index --rebuild`" in refused.err
+        assert book_agent("index", "--source", book, "--data-dir", "data", "--chunk-size", 128, "--rebuild").code == 0
+
+    def test_without_token_vectors_is_told_from_one_with_them(self, book_agent, book, monkeypatch):
+        assert book_agent("index", "--source", book, "--data-dir", "data").code == 0
+        monkeypatch.setenv("RERANK", "off")
+        refused = book_agent("index", "--source", book, "--data-dir", "data")
+        assert (refused.code, "token vectors is compact-128@" in refused.err) == (2, True)
+        assert "Set RERANK back" in refused.err
+
+    def test_of_one_file_is_made_too(self, book_agent, book):
+        outcome = book_agent("index", "--source", book / "tides.md", "--data-dir", "data", "--json")
+        assert (outcome.code, outcome.summary["documents"], outcome.summary["chunks"]) == (0, 1, 1)
+
+    def test_loses_more_than_half_only_with_yes(self, book_agent, book):
+        for number in range(4):
+            (book / f"{number}.md").write_text(f"# Page {number}\n\nText.\n")
+        assert book_agent("index", "--source", book, "--data-dir", "data").code == 0
+        for number in range(3):
+            (book / f"{number}.md").unlink()
+        refused = book_agent("index", "--source", book, "--data-dir", "data")
+        assert refused.code == 2
+        assert "3 of the 5 chunks of the index would be deleted: 1 of 0.md, 1 of 1.md, 1 of 2.md" in refused.err
+        allowed = book_agent("index", "--source", book, "--data-dir", "data", "--yes", "--json")
+        assert (allowed.code, allowed.summary["deleted"], allowed.summary["removed"]) == (0, 3, 3)
 
 
 class TestSummary:
     def test_as_json_is_alone_on_standard_output(self, book_agent):
         outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--json")
         summary = outcome.summary
-        assert set(summary) == {"documents", "chunks", "failed", "seconds", "chunks_per_second", "index_version"}
+        assert set(summary) == {
+            *("documents", "chunks", "failed", "left_out", "seconds", "chunks_per_second", "index_version"),
+            *("unchanged", "changed", "removed", "kept", "updated", "embedded", "deleted"),
+        }
         assert (outcome.code, summary["documents"], summary["failed"]) == (0, 3, [])
         assert summary["index_version"].startswith("generation-")
 
     def test_is_a_sentence_on_standard_error_otherwise(self, book_agent):
         outcome = book_agent("index", "--source", SMALL_BOOK, "--dry-run")
         assert outcome.err.splitlines()[-1].startswith("3 documents, 7 chunks, ")
+
+    def test_of_an_unchanged_book_says_so_and_names_the_index(self, book_agent):
+        version = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--json").summary["index_version"]
+        outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data")
+        assert outcome.err.splitlines()[-1] == f"unchanged: 3 documents, 7 chunks; index {version}"
+
+    def test_of_a_changed_book_says_what_changed(self, book_agent, book):
+        (book / "more.md").write_text("# More\n\nText.\n")
+        book_agent("index", "--source", book, "--data-dir", "data")
+        (book / "more.md").write_text("\n# More\n\nText.\n\n## And more\n\nText.\n")
+        line = book_agent("index", "--source", book, "--data-dir", "data").err.splitlines()[-1]
+        assert line.startswith(
+            "2 documents, 3 chunks (1 documents changed, 0 removed; 1 chunks embedded, 1 moved, 0 deleted), "
+        )
 
     def test_of_a_dry_run_has_no_version_and_nothing_is_written(self, book_agent, tmp_path):
         outcome = book_agent("index", "--source", SMALL_BOOK, "--data-dir", "data", "--dry-run", "--json")
@@ -165,6 +245,8 @@ class TestOptions:
             (["--chunk-size", 31], "--chunk-size"),
             (["--batch-size", 0], "--batch-size"),
             (["--source", "nowhere"], "--source"),
+            (["--rollback"], "--rollback"),
+            (["--wait", -1], "--wait"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -173,10 +255,15 @@ class TestOptions:
         assert outcome.code == 2
         assert named in outcome.err
 
+    def test_source_is_required_but_to_go_back(self, book_agent):
+        outcome = book_agent("index", "--data-dir", "data")
+        assert outcome.code == 2
+        assert "Missing option '--source'" in outcome.err
+
     def test_a_folder_without_pages_is_refused(self, book_agent, tmp_path):
         outcome = book_agent("index", "--source", tmp_path, "--data-dir", "data")
         assert outcome.code == 2
-        assert outcome.err.startswith("book-agent: there is no file like **/*.md or **/*.mdx in ")
+        assert outcome.err.startswith("book-agent: there is no file like **/*.md or **/*.mdx or ")
 
 
 class TestServer:
@@ -184,13 +271,44 @@ class TestServer:
         outcomes = [book_agent("index", "--source", SMALL_BOOK, "--json") for _ in range(2)]
         assert [outcome.code for outcome in outcomes] == [0, 0]
         assert points(qdrant) == outcomes[0].summary["chunks"] == outcomes[1].summary["chunks"] == 7
-        assert qdrant.seen.count(CREATION) == 1
+        assert outcomes[0].summary["index_version"] == outcomes[1].summary["index_version"]
+        assert outcomes[1].summary["embedded"] == 0
+        assert creations(qdrant) == 1
+
+    def test_gets_a_new_index_beside_the_old_and_goes_back(self, book_agent, book, qdrant):
+        first = book_agent("index", "--source", book, "--json").summary["index_version"]
+        second = book_agent("index", "--source", book, "--rebuild", "--json").summary["index_version"]
+        assert (first != second, creations(qdrant)) == (True, 2)
+        back = book_agent("index", "--rollback")
+        assert (back.code, back.err) == (0, f"index {first} serves again: 1 chunks\n")
+
+    def test_where_another_indexes_is_told_who_at_once_or_waited_for(self, book_agent, book, qdrant):
+        held = {"token": "x", "user": "ann", "host": "farm", "machine": "m", "pid": 7, "since": 1.0}
+
+        def hold(seconds: float) -> None:
+            asyncio.run(
+                qdrant.engine.db.create_collection(
+                    f"{COLLECTION}--lock",
+                    models.VectorParams(size=1, distance=models.Distance.DOT),
+                    metadata=held | {"until": time.time() + seconds},
+                )
+            )
+
+        hold(60)
+        outcome = book_agent("index", "--source", book)
+        assert outcome.code == 2
+        assert "ann@farm, process 7 is indexing into textbook_content since" in outcome.err
+        asyncio.run(qdrant.engine.db.delete_collection(f"{COLLECTION}--lock"))
+        hold(2)
+        assert book_agent("index", "--source", book, "--wait", 20).code == 0
 
     def test_gets_a_collection_and_keeps_it(self, book_agent, qdrant):
         first, second = book_agent("init-collection"), book_agent("init-collection")
         assert (first.code, first.out) == (0, "collection textbook_content was made\n")
         assert (second.code, second.out) == (0, "collection textbook_content is there and fits\n")
-        assert qdrant.seen.count(CREATION) == 1
+        assert creations(qdrant) == 1
+        assert book_agent("index", "--source", SMALL_BOOK).code == 0
+        assert creations(qdrant) == 1
 
     @pytest.mark.parametrize("command", [("init-collection",), ("index", "--source", SMALL_BOOK)], ids=lambda c: c[0])
     def test_that_refuses_the_key_is_told_as_such(self, book_agent, qdrant, monkeypatch, command):
@@ -202,7 +320,10 @@ class TestServer:
 
     def test_with_an_index_of_another_model_is_not_written_to(self, book_agent, qdrant, monkeypatch):
         with monkeypatch.context() as older:
-            older.setattr("app.cli.index.identity_of", lambda _: IndexIdentity("older@1", 384))
+            older.setattr(
+                "app.cli.index_targets.identity_of",
+                lambda *of: msgspec.structs.replace(identity_of(*of), embedding="older@1"),
+            )
             assert book_agent("init-collection").code == 0
         outcome = book_agent("index", "--source", SMALL_BOOK)
         assert outcome.code == 2

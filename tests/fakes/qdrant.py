@@ -6,6 +6,7 @@ proves nothing about the server's ranking, recall of its approximate search, or 
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from pydantic_core import to_jsonable_python
 from tests.fakes.qdrant_engine import ROUTES, Answer, Call, Engine
 
 OPEN_PATHS = ("/", "/healthz", "/readyz")
+ALIASES_PATH = "/collections/aliases"
 HttpRequest = Request[Any, Any, Any]
 HttpResponse = Response[Any]
 
@@ -35,9 +37,11 @@ class Fault:
     body: str | None = None
     """Sent as it is: a proxy's HTML page, JSON that was cut."""
     headers: Mapping[str, str] | None = None
+    after: bool = False
+    """The server does what it is asked, and then answers so."""
 
-    def take(self, path: str) -> bool:
-        taken = self.times > 0 and self.path in path
+    def take(self, path: str, *, after: bool = False) -> bool:
+        taken = self.times > 0 and self.path in path and self.after is after
         self.times -= taken
         return taken
 
@@ -87,9 +91,12 @@ class FakeQdrant:
         return "healthz check passed"
 
     def _route(self, answer: Answer) -> Any:
-        async def handler(request: HttpRequest) -> dict[str, Any]:
+        async def handler(request: HttpRequest) -> dict[str, Any] | HttpResponse:
             body = await request.json() if await request.body() else None
             result = await answer(Call(self.engine, request.path_params.get("name", ""), body))
+            fault = next((fault for fault in self.faults if fault.take(request.url.path, after=True)), None)
+            if fault and (response := fault.response()):
+                return response
             return {"result": to_jsonable_python(result), "status": "ok", "time": 0.0}
 
         return handler
@@ -130,11 +137,12 @@ def _no_route(_: HttpRequest, error: HTTPException) -> HttpResponse:
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
     """The server's status and words for what the in-memory engine raises."""
-    name = request.path_params.get("name")
     if isinstance(error, KeyError):
         return _error(404, f"Not found: No point with id {error.args[0]} found")
-    if str(error).startswith("Collection") and str(error).endswith("not found"):
-        return _error(404, f"Not found: Collection `{name}` doesn't exist!")
-    if "already exists" in str(error):
-        return _error(409, f"Wrong input: Collection `{name}` already exists!")
-    return _error(400, f"Wrong input: {str(error).removeprefix('Wrong input: ')}")
+    text = str(error).removeprefix("Wrong input: ")
+    if missing := re.fullmatch(r"Collection (.+) not found", text):
+        return _error(404, f"Not found: Collection `{missing[1]}` doesn't exist!")
+    if taken := re.fullmatch(r"Collection (.+) already exists", text):
+        conflict = request.url.path != ALIASES_PATH  # an alias that would have a collection's name is a wrong input
+        return _error(409 if conflict else 400, f"Wrong input: Collection `{taken[1]}` already exists!")
+    return _error(400, f"Wrong input: {text}")

@@ -57,6 +57,7 @@ async def collection_aliases(call: Call) -> object:
 
 
 async def change_aliases(call: Call) -> object:
+    """All of them or none, as on the server; an alias that is there already is led elsewhere."""
     return await call.db.update_collection_aliases(call.parse(models.ChangeAliasesOperation).actions)
 
 
@@ -79,6 +80,8 @@ def _index_info(schema: models.PayloadFieldSchema, points: int) -> models.Payloa
 
 async def create(call: Call) -> object:
     wanted = call.parse(models.CreateCollection)
+    if await call.engine.resolve(call.name) != call.name:
+        raise ValueError(f"Can't create collection with name {call.name}. Alias with the same name already exists")
     return await call.db.create_collection(
         call.name,
         vectors_config=wanted.vectors,
@@ -94,6 +97,7 @@ async def update(call: Call) -> object:
 
 
 async def drop(call: Call) -> object:
+    """With the aliases that lead to it; False for an alias' name, which is no collection."""
     call.engine.indexes.pop(call.name, None)
     return await call.db.delete_collection(call.name)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.book.retrieval import Passage, Scores
 from app.history.conversations import Exchange
-from tools.context import TurnContext
+from tools.context import Findings, TurnContext
 
 ASKED_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -26,16 +26,20 @@ def exchange(question: str, answer: str, *, minute: int = 0) -> Exchange:
 class BookInMemory:
     """Gives each search the next list of passages, the last one from then on; or fails."""
 
-    def __init__(self, *found: Sequence[Passage], error: Exception | None = None) -> None:
+    def __init__(self, *found: Sequence[Passage], error: Exception | None = None, evidence: float = 1.0) -> None:
         self._found = itertools.chain(found, itertools.repeat(found[-1] if found else []))
         self._error = error
+        self._evidence = evidence
         self.searches: list[tuple[str, str | None]] = []
+        self.narrowed: list[tuple[str | None, str | None]] = []
+        """Source and page of each search."""
 
-    async def search(self, query: str, section: str | None) -> Sequence[Passage]:
+    async def search(self, query: str, *, section: str | None, source: str | None, page: str | None) -> Findings:
         self.searches.append((query, section))
+        self.narrowed.append((source, page))
         if self._error:
             raise self._error
-        return next(self._found)
+        return Findings(next(self._found), self._evidence)
 
 
 class HistoryInMemory:

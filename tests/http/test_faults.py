@@ -8,12 +8,14 @@ from functools import partial
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions
-from app.book.qdrant_store import QdrantStore, QdrantWriter, open_client
+from app.book.qdrant_store import QdrantStore, open_client
+from app.book.qdrant_writer import QdrantWriter
 from app.errors import ConfigurationError
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
-from app.resources import check_store, identity_of, open_server_store
+from app.resources import check_store, open_server_store
 from app.settings import Secret
 from tests.conftest import SMALL_BOOK, SilentProgress
 from tests.fakes.loopback import bind, port_of, serve

@@ -5,10 +5,11 @@ import uuid
 
 import pytest
 
+from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions
-from app.book.qdrant_store import QdrantStore, QdrantWriter, open_client
+from app.book.qdrant_store import QdrantStore, open_client
+from app.book.qdrant_writer import QdrantWriter
 from app.book.retrieval import Retriever
-from app.resources import identity_of
 from app.settings import Secret, Settings
 from tests.conftest import SMALL_BOOK, SilentProgress
 
