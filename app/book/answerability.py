@@ -10,7 +10,7 @@ from app.book.bm25 import STOP_WORDS
 from app.book.ranking import Candidate, TermsOf, coverage
 from app.book.vector_store import Hit, Vector
 
-KNOWING = 10
+KNOWING = 5
 """Hits of the sparse leg in which an unknown term would have to be."""
 CONTINUED = "##"
 """How a token begins that continues a word."""
@@ -45,8 +45,8 @@ class Calibration(msgspec.Struct, frozen=True):
         return 1 / (1 + math.exp(-(sum_ + self.coverage * covered + self.unknown * unknown)))
 
 
-WITH_TOKENS = Calibration(-4.25, 3.51, 9.76, -1.01, -1.48)
-WITHOUT_TOKENS = Calibration(-3.53, 7.4, 0.0, 1.07, -0.97)
+WITH_TOKENS = Calibration(-3.9, 3.36, 10.2, -1.44, -1.94)
+WITHOUT_TOKENS = Calibration(-3.1, 7.36, 0.0, 0.65, -1.5)
 
 
 def judge(

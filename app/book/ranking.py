@@ -10,7 +10,7 @@ from app.book.vector_store import Hit, Legs, Vector
 
 RRF_K = 2
 """Measured best on books of these sizes."""
-POOL = 50
+POOL = 30
 """Candidates that are reranked."""
 DENSE_WEIGHT, TERMS_WEIGHT = 0.5, 0.6
 """Beside the late interaction's 1."""

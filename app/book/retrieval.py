@@ -19,7 +19,7 @@ from app.errors import CollectionMissingError
 
 __all__ = ["Found", "Passage", "Retriever", "Scores"]
 
-LEG_LIMIT = 50
+LEG_LIMIT = 30
 """Candidates of each leg."""
 MOST_TOKENS = 48
 """Of a question, in the rerank."""

@@ -40,9 +40,7 @@ def joined(chunks: Sequence[Hit]) -> tuple[str, int, int] | None:
         return None
     text, end = in_order[0]["text"], in_order[0]["end"]
     for before, payload in pairwise(in_order):
-        if payload["start"] > end:
-            text += before["gap"]
-        text += payload["text"][max(0, end - payload["start"]) :]
+        text += before["gap"] + payload["text"][max(0, end - payload["start"]) :]
         end = payload["end"]
     start = in_order[0]["start"]
     return (text, start, end) if len(text) == end - start else None

@@ -37,7 +37,7 @@ class CheckReport(msgspec.Struct):
 
 @click.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, exists=True, path_type=Path), help=DATA_DIR_HELP)
-@click.option("--book", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Which book of --data-dir.")
+@click.option("--book", type=click.Path(exists=True, path_type=Path), help="Which book of --data-dir.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
 def check(data_dir: Path | None, book: Path | None, as_json: bool) -> None:
     """Check the settings and everything the service depends on. Exit code: 0 all well, 1 not."""

@@ -66,9 +66,7 @@ def evaluation() -> None:
 
 
 @evaluation.command()
-@click.option(
-    "--book", default=SAMPLE_BOOK, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The book."
-)
+@click.option("--book", default=SAMPLE_BOOK, type=click.Path(exists=True, path_type=Path), help="The book.")
 @click.option(
     "--questions",
     default=SAMPLE_QUESTIONS,
