@@ -71,10 +71,13 @@ def judge(
 
 
 def weakest_quarter(words: Sequence[str], matches: Vector) -> float:
-    """Mean of the lowest quarter, at least one, of the words' cosines; a word's is the mean of its tokens'."""
+    """Mean of the lowest quarter, at least one, of the words' cosines; a word's is the mean of its tokens'.
+
+    0 for a question without a word.
+    """
     scores = sorted(float(np.mean([matches[index] for index in word])) for word in _content_words(words))
     lowest = scores[: max(1, len(scores) // 4)]
-    return float(np.mean(lowest)) if lowest else float(matches.mean())
+    return float(np.mean(lowest)) if lowest else 0.0
 
 
 def _content_words(tokens: Sequence[str]) -> Iterator[list[int]]:

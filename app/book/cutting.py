@@ -6,7 +6,10 @@ import functools
 import multiprocessing
 import os
 import resource
+import signal
+import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,7 +38,8 @@ class _Work(msgspec.Struct, frozen=True):
     """What the child process is told at its start."""
 
     root: Path
-    tokenizer_json: str
+    tokenizer: Path
+    """A file: arguments that fill the pipe would block this process if the child dies before it reads them."""
     chunk_size: int
     chunk_overlap: int
     memory_bytes: int
@@ -56,14 +60,17 @@ class Cutter:
     ) -> None:
         """Raises ValueError for sizes that make no sense."""
         check_sizes(chunk_size, chunk_overlap)
-        self._work = _Work(root, tokenizer_json, chunk_size, chunk_overlap, memory_bytes)
+        self._root = root
+        self._tokenizer_json = tokenizer_json
+        self._sizes = chunk_size, chunk_overlap, memory_bytes
+        self._files = ExitStack()
         self._timeout_s = timeout_s
         self._pool: ProcessPool | None = None
         self._turn = asyncio.Lock()
 
     async def cut(self, path: Path) -> CutDocument:
         """Raises DocumentError for a file that cannot be read, or not within the time and memory there is."""
-        source = source_of(path, self._work.root)
+        source = source_of(path, self._root)
         async with self._turn:
             future = self._running_pool().schedule(_cut, args=(path,), timeout=self._timeout_s)
             try:
@@ -79,6 +86,7 @@ class Cutter:
         if self._pool is not None:
             pool, self._pool = self._pool, None
             await asyncio.shield(asyncio.to_thread(_end, pool))
+        self._files.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,10 +98,12 @@ class Cutter:
 
     def _running_pool(self) -> ProcessPool:
         if self._pool is None:
+            folder = Path(self._files.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-cutter-")))
+            (folder / "tokenizer.json").write_text(self._tokenizer_json, encoding="utf-8")
             self._pool = ProcessPool(
                 max_workers=1,
                 initializer=_begin,
-                initargs=(self._work,),
+                initargs=(_Work(self._root, folder / "tokenizer.json", *self._sizes),),
                 context=multiprocessing.get_context("spawn"),
             )
         return self._pool
@@ -110,6 +120,7 @@ _begun: list[_Work] = []
 
 
 def _begin(work: _Work) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _begun[:] = [work]
     with contextlib.suppress(ValueError, OSError):  # macOS has the limit, but not for every value
@@ -159,7 +170,7 @@ def _tokens(text: str) -> int:
 @functools.cache
 def _tokenizer() -> Tokenizer:
     """One that neither cuts nor pads."""
-    tokenizer = Tokenizer.from_str(_begun[0].tokenizer_json)
+    tokenizer = Tokenizer.from_file(str(_begun[0].tokenizer))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

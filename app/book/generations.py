@@ -4,6 +4,7 @@ A generation that was published never changes, so whoever reads it needs no lock
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from app.book.vector_store import NO_TOKENS, ONE_VECTOR, IndexIdentity, IndexState, Stored
-from app.errors import IndexLockedError
+from app.errors import ConfigurationError, IndexLockedError
 
 POINTER, STATE, STORED, BEGINNING, SHARD = "current", "state.json", "stored.json", "beginning.json", "shard"
 LOCK = "writer.lock"
@@ -137,8 +138,11 @@ def _point(root: Path, pointer: Pointer) -> None:
 
 async def hold(root: Path, wait_s: float = 0.0) -> int:
     """A descriptor that holds the writer's lock until it is closed. Raises IndexLockedError."""
-    await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
-    descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
+        descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {root}: {error.strerror}") from error
     until = time.monotonic() + wait_s
     while True:
         try:
@@ -150,8 +154,9 @@ async def hold(root: Path, wait_s: float = 0.0) -> int:
             holder = os.pread(descriptor, 20, 0).decode() or "unknown"
             os.close(descriptor)
             raise IndexLockedError(f"another indexer (process {holder}) is at work in {root}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # the number only tells others who holds it; a full disk is to be freed
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return descriptor
 
 

@@ -49,6 +49,12 @@ def main() -> None:
     try:
         command(prog_name="book-agent")
     except BookAgentError as error:
-        click.secho("book-agent: ", fg="red", nl=False, err=True)
-        click.echo(error.for_operator, err=True)
-        sys.exit(FAILED)
+        _fail(error.for_operator)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _fail(sentence: str) -> None:
+    click.secho("book-agent: ", fg="red", nl=False, err=True)
+    click.echo(sentence, err=True)
+    sys.exit(FAILED)

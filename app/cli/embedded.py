@@ -38,6 +38,8 @@ class IndexRecord(msgspec.Struct, frozen=True):
     include: Sequence[str]
     chunk_size: int
     chunk_overlap: int
+    previous: "IndexRecord | None" = None
+    """Of the index that a rollback goes back to."""
 
 
 class EmbeddedBook:
@@ -83,7 +85,7 @@ class EmbeddedBook:
         rebuild: bool = False,
         wait_s: float = 0.0,
     ) -> IndexReport:
-        digest = digest_of(self._source, options.include)
+        digest, before = digest_of(self._source, options.include), _record(self.root)
         report = await indexer.run(EdgeWriter(self.root, identity, rebuild=rebuild, wait_s=wait_s))
         record = IndexRecord(
             report.index_version or "",
@@ -92,6 +94,7 @@ class EmbeddedBook:
             list(options.include),
             options.chunk_size,
             options.chunk_overlap,
+            _previous(before, report.index_version or ""),
         )
         write_durably(self.root / RECORD, msgspec.json.encode(record))
         return report
@@ -101,10 +104,22 @@ class EmbeddedBook:
         state = await roll_back(self.root, wait_s)
         record = _record(self.root)
         if record is not None:
-            digest = digest_of(self._source, record.include)
-            now = msgspec.structs.replace(record, index_version=state.version, digest=digest)
+            made = record.previous or record
+            now = msgspec.structs.replace(
+                made,
+                index_version=state.version,
+                digest=digest_of(self._source, made.include),
+                previous=msgspec.structs.replace(record, previous=None),
+            )
             write_durably(self.root / RECORD, msgspec.json.encode(now))
         return state
+
+
+def _previous(before: IndexRecord | None, version: str) -> IndexRecord | None:
+    """Of a run that changed nothing the previous index is still the one before."""
+    if before is None:
+        return None
+    return before.previous if before.index_version == version else msgspec.structs.replace(before, previous=None)
 
 
 def only_book(data_dir: Path) -> EmbeddedBook:

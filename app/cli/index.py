@@ -70,7 +70,10 @@ def index(
     settings = load_settings(environment(Path.cwd()), required=QDRANT if needs_server else (), provider_key=False)
     if rollback or source is None:
         state = asyncio.run(roll_back(settings, source, data_dir, wait_s))
-        click.echo(f"index {state.version} serves again: {state.chunks} chunks", err=True)
+        if as_json:
+            click.echo(msgspec.json.encode({"index_version": state.version, "chunks": state.chunks}).decode())
+        else:
+            click.echo(f"index {state.version} serves again: {state.chunks} chunks", err=True)
         return
     options = IndexOptions(
         source=source.resolve(),
@@ -80,7 +83,10 @@ def index(
         chunk_overlap=chunk_overlap,
         yes=yes,
     )
-    run = _Run(settings, options, data_dir, wait_s, rebuild=rebuild, dry_run=dry_run, as_json=as_json)
+    try:
+        run = _Run(settings, options, data_dir, wait_s, rebuild=rebuild, dry_run=dry_run, as_json=as_json)
+    except KeyboardInterrupt:  # while the model is loaded
+        sys.exit(INTERRUPTED)
     sys.exit(run.watch() if watching else run.once())
 
 
@@ -156,10 +162,11 @@ class _Run:
             msgspec.structs.replace(self._options, may_lose=1, yes=False) if again else self._options,
             data_dir=self._data_dir,
             dry_run=self._dry_run,
-            rebuild=self._rebuild and not again,
+            rebuild=self._rebuild,
             wait_s=self._wait_s,
             progress=SkippedOnly() if again else None,
         )
+        self._rebuild = False  # it is done: from now on the new index is kept up to date
         click.echo(msgspec.json.encode(report).decode() if self._as_json else summary(report), err=not self._as_json)
         return report
 

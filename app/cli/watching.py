@@ -43,6 +43,10 @@ async def _attempt(run: Callable[[bool], Awaitable[None]], *, again: bool) -> No
         if isinstance(error, ConfigurationError) and not again:
             raise
         click.echo(f"not indexed: {' '.join(error.for_operator.split())}", err=True)
+    except OSError as error:  # such as a disk that is full
+        if not again:
+            raise
+        click.echo(f"not indexed: {error.strerror or error}", err=True)
 
 
 async def _listen(saved: asyncio.Event, source: Path, ignored: Path | None) -> None:
