@@ -157,6 +157,15 @@ def test_a_refusal_has_a_reason(compose: Callable[[], Composition], reason):
     assert composition.grounding().basis == "none"
 
 
+@pytest.mark.parametrize(
+    ("evidence", "told"), [((), None), ((None,), None), ((0.0,), 0.0), ((0.3, None, 0.8, 0.1), 0.8)], ids=str
+)
+def test_the_grounding_has_the_best_evidence_of_all_searches(evidence, told):
+    context = after("search_book")
+    context.calls = {str(n): ToolCall("search_book", 1, 0.1, each) for n, each in enumerate(evidence)}
+    assert Composition(context, about_conversation=False).grounding().evidence == told
+
+
 def test_a_search_that_finds_nothing_is_no_match():
     composition = Composition(after("search_book", shown=[]), about_conversation=False)
     composition.add("Tides rise [1].")

@@ -114,12 +114,55 @@ async def test_messages_come_in_pages(client, ask):
 async def test_retrieve_gives_passages_with_scores_and_places(client):
     response = await client.post("/api/v1/retrieve", json={"query": "spring tides", "limit": 3})
     body = response.json()
-    assert set(body) == {"query", "passages", "index_version"}
+    assert set(body) == {"query", "passages", "answerability", "index_version"}
     best = body["passages"][0]
     assert best["heading_path"] == ["A Small Book of Tides", "Spring tides"]
     assert best["url"] == "/intro#spring-tides"
     assert source_text(best) == best["text"]
     assert best["scores"]["cosine"] > 0.4
+    assert best["scores"]["maxsim"] > 0.4
+
+
+async def test_retrieve_tells_whether_the_book_seems_to_answer(client):
+    async def asked(query: str) -> dict:
+        response = await client.post("/api/v1/retrieve", json={"query": query})
+        return response.json()["answerability"]
+
+    known, unknown = await asked("What causes the tide?"), await asked("Who won the world cup?")
+    assert set(known) == set(unknown) == {"score", "cosine", "weakest_quarter", "coverage", "unknown"}
+    assert known["score"] > 0.5 > unknown["score"]
+    assert (known["unknown"], unknown["unknown"]) == (0.0, 1.0)
+
+
+async def test_an_answer_tells_whether_the_book_seemed_to_answer(client, ask):
+    known, unknown = await ask(client, "What causes the tide?"), await ask(client, "Who won the world cup?")
+    assert known["grounding"]["evidence"] > 0.5 > unknown["grounding"]["evidence"]
+    recalled = await ask(client, "What did I ask before?", conversation_id=known["conversation_id"])
+    assert recalled["grounding"]["evidence"] is None
+
+
+async def test_retrieve_can_prefer_a_page_without_leaving_out_others(client):
+    async def sources(**filters: str) -> list[str]:
+        body = {"query": "the sea and its height", "limit": 50, "filters": filters}
+        return [p["source"] for p in (await client.post("/api/v1/retrieve", json=body)).json()["passages"]]
+
+    everywhere, preferring = await sources(), await sources(page="/guide/notes")
+    assert sorted(everywhere) == sorted(preferring)
+    assert preferring.index("guide/notes.mdx") < everywhere.index("guide/notes.mdx")
+
+
+@pytest.mark.parametrize("page", ["http://[", "\x00", "x" * 4000], ids=ascii)
+async def test_retrieve_survives_a_page_that_is_none(client, page):
+    response = await client.post("/api/v1/retrieve", json={"query": "tide", "filters": {"page": page}})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_retrieve_can_give_whole_sections(client, whole):
+    body = {"query": "tide", "limit": 50, "whole_sections": whole}
+    passages = (await client.post("/api/v1/retrieve", json=body)).json()["passages"]
+    assert [source_text(each) for each in passages] == [each["text"] for each in passages]
+    assert len({(each["source"], each["start"]) for each in passages}) == len(passages) > 3
 
 
 async def test_retrieve_can_be_narrowed_to_a_file_or_a_heading(client):

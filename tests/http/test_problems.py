@@ -29,9 +29,20 @@ async def test_every_bad_field_is_named(client, path, body, fields):
 
 
 async def test_bad_fields_inside_filters_are_named_with_their_path(client):
-    body = {"query": "x", "limit": 0, "filters": {"source": 3, "colour": "red"}}
+    body = {
+        "query": "x",
+        "limit": 0,
+        "whole_sections": "yes",
+        "filters": {"source": 3, "page": ["/intro"], "colour": "red"},
+    }
     problem = (await client.post("/api/v1/retrieve", json=body)).json()
-    assert {error["field"] for error in problem["errors"]} == {"limit", "filters.source", "filters.colour"}
+    assert {error["field"] for error in problem["errors"]} == {
+        "limit",
+        "whole_sections",
+        "filters.source",
+        "filters.page",
+        "filters.colour",
+    }
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async def test_a_book_is_indexed_and_found(embedder, terms):
         store = QdrantStore(client, settings)
         state = await store.state()
         assert (state.identity, state.version) == (identity, report.index_version)
-        best = (await Retriever(embedder, terms, store).search("What is a stilling well?", limit=1))[0]
+        best = (await Retriever(embedder, terms, store).search("What is a stilling well?", limit=1)).passages[0]
         assert best.heading_path[-1] == "Stilling wells"
         assert best.scores.cosine > 0.4
     finally:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import VectorStoreUnavailableError
-from tests.fakes.sources import BookInMemory, HistoryInMemory, passage, turn_context
-from tools.context import TurnContext
-from tools.search_book import NAME, NOTHING, render, search_book
+from tests.fakes.sources import BookInMemory, HistoryInMemory, exchange, passage, turn_context
+from tools.context import ToolCall, TurnContext
+from tools.lookup_history import lookup_history
+from tools.search_book import HINTS, NAME, NOTHING, render, search_book
 
 SPRING = passage("Spring tides come at full moon.", "Tides > Spring tides")
 NEAP = passage("Neap tides come later.", "Tides > Neap tides")
@@ -42,6 +43,51 @@ async def test_the_book_is_asked_as_the_model_says(shown):
     context = turn_context([SPRING])
     await shown(search_book, context, {"query": "full moon", "section": "Spring tides"}, {"query": "moon"})
     assert context.book.searches == [("full moon", "Spring tides"), ("moon", None)]
+
+
+async def test_a_search_can_be_narrowed_to_a_source_and_told_of_the_page_that_is_open(shown):
+    context = turn_context([SPRING])
+    narrowed = {"query": "moon", "section": "Tides", "source": "tides.md", "page": "/tides"}
+    await shown(search_book, context, narrowed, {"query": "moon", "section": None, "source": None, "page": None})
+    assert context.book.searches == [("moon", "Tides"), ("moon", None)]
+    assert context.book.narrowed == [("tides.md", "/tides"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        (0.0, [HINTS[0][1]]),
+        (0.19, [HINTS[0][1]]),
+        (0.2, [HINTS[1][1]]),
+        (0.49, [HINTS[1][1]]),
+        (0.5, []),
+        (1.0, []),
+    ],
+    ids=str,
+)
+async def test_weak_evidence_is_told_in_one_line_before_the_passages(shown, evidence, told):
+    context = TurnContext(BookInMemory([GAUGE], evidence=evidence), HistoryInMemory())
+    (text,) = await shown(search_book, context, QUERY)
+    assert text.split("\n") == [*told, *render([(1, GAUGE)]).split("\n")]
+
+
+async def test_weak_evidence_is_told_where_nothing_is_found(shown):
+    context = TurnContext(BookInMemory([], evidence=0.0), HistoryInMemory())
+    assert await shown(search_book, context, QUERY) == [f"{HINTS[0][1]}\n{NOTHING}"]
+
+
+async def test_the_evidence_of_a_turn_is_the_best_of_its_searches(shown):
+    book = BookInMemory([GAUGE], evidence=0.3)
+    context = TurnContext(book, HistoryInMemory(exchange("Why?", "The Moon.")))
+    assert context.evidence() is None
+    await shown(lookup_history, context, {"query": None, "limit": None})
+    assert context.evidence() is None
+    for evidence in (0.3, 0.7, 0.1):
+        context.calls[f"earlier-{evidence}"] = ToolCall(NAME, 1, 0.1, evidence)
+        assert context.evidence() == max(call.evidence or 0 for call in context.calls.values())
+    await shown(search_book, context, QUERY)
+    assert context.calls["call-0"].evidence == 0.3
+    assert context.evidence() == 0.7
 
 
 async def test_finding_nothing_is_said_and_is_a_search_that_succeeded(shown):

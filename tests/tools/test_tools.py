@@ -30,6 +30,21 @@ def test_the_schema_is_strict(tool: FunctionTool):
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_every_argument_is_one_value_or_null(tool: FunctionTool):
+    """No objects or lists, and nothing to look up elsewhere: what each provider's strict mode takes."""
+    for argument in tool.params_json_schema["properties"].values():
+        kinds = [each["type"] for each in argument.get("anyOf", [argument])]
+        assert set(kinds) <= {"string", "integer", "null"}
+    assert not {"$ref", "$defs", "allOf", "oneOf"} & set(keys_of(tool.params_json_schema))
+
+
+def test_a_search_needs_a_query_and_may_have_the_rest_null():
+    arguments = search_book.params_json_schema["properties"]
+    may_be_null = {name for name, argument in arguments.items() if {"type": "null"} in argument.get("anyOf", [])}
+    assert (set(arguments), may_be_null) == ({"query", "section", "source", "page"}, {"section", "source", "page"})
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_the_schema_has_no_default(tool: FunctionTool):
     assert "default" not in set(keys_of(tool.params_json_schema))
 
