@@ -4,7 +4,7 @@
 one after the other: bare fastembed on the chunks' texts in three settings, our embedding of the chunks (a vector for
 each excerpt, vectors of the tokens), and the whole indexer (reading, cutting, embedding, BM25, writing, publishing).
 All use the same weights and read at most 256 tokens. A ratio is the median of the rounds' ratios. "CPU" is the
-processor time of all threads, which other load on the machine changes less than the time on the clock. The memory is
+processor time of this process, which other load on the machine changes less than the time on the clock. The memory is
 the peak of an indexing process, for the book and for one of ten copies of it.
 """
 
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import click
 from building import SAMPLE_BOOK, chunks_of, cut_book
-from processes import ChildrenWatch, in_own_process, load, memory_mb
+from processes import MemoryWatch, in_own_process, load, memory_mb
 from rich.console import Console
 from rich.table import Table
 
@@ -67,6 +67,8 @@ class Took(NamedTuple):
 class Peak(NamedTuple):
     chunks: int
     indexer_mb: float
+    own_mb: float
+    """Without the pages of the index's files, which the system takes back when it needs them."""
     reader_mb: float
     """Of the process that reads and cuts."""
 
@@ -169,7 +171,7 @@ def _peaks(book: Path, rerank: str) -> dict[str, Peak]:
 
 def _peak(book: Path, rerank: str) -> Peak:
     async def index() -> Peak:
-        watch = ChildrenWatch()
+        watch = MemoryWatch()
         watching = asyncio.create_task(watch.run())
         with tempfile.TemporaryDirectory(prefix="book-agent-indexing-") as folder:
             writer = EdgeWriter(Path(folder), identity_of(embedder))
@@ -177,7 +179,7 @@ def _peak(book: Path, rerank: str) -> Peak:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        return Peak(report.chunks, round(memory_mb("VmHWM"), 1), round(watch.peak_mb, 1))
+        return Peak(report.chunks, *(round(one, 1) for one in (memory_mb("VmHWM"), watch.own_mb, watch.children_mb)))
 
     embedder = load_embedder(PACKAGED_MODEL, threads=1, rerank=rerank)
     peak = asyncio.run(index())
@@ -196,7 +198,7 @@ def _print(report: dict, bare: Sequence[str]) -> None:
         )
     console.print(table)
     if report["memory"]:
-        table = Table("peak memory", "chunks", "indexer, MB", "its reader process, MB")
+        table = Table("peak memory", "chunks", "indexer, MB", "without mapped files, MB", "its reader process, MB")
         for name, peak in report["memory"].items():
             table.add_row(name, *(str(figure) for figure in peak.values()))
         console.print(table)

@@ -46,17 +46,18 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-class ChildrenWatch:
-    """The most memory that this process's children have had."""
+class MemoryWatch:
+    """The most memory that this process has had, mapped files left out, and that any of its children has had."""
 
     def __init__(self, every_s: float = 0.05) -> None:
-        self.peak_mb = 0.0
+        self.own_mb = 0.0
+        self.children_mb = 0.0
         self._every_s = every_s
 
     async def run(self) -> None:
         while True:
-            pids = _children()
-            self.peak_mb = max([self.peak_mb, *(memory_mb("VmHWM", int(pid)) for pid in pids)])
+            self.own_mb = max(self.own_mb, memory_mb("RssAnon"))
+            self.children_mb = max([self.children_mb, *(memory_mb("VmHWM", int(pid)) for pid in _children())])
             await asyncio.sleep(self._every_s)
 
 

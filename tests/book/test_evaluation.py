@@ -121,6 +121,10 @@ class TestEvaluate:
         ]
         assert [one.rank for one in await evaluate(retriever, questions)] == [1, 1, None, None, None]
 
+    def test_searches_a_follow_up_together_with_the_question_before_it(self):
+        question = GoldQuestion(question="And why?", history=["What is a tide?", "What is a stilling well?"])
+        assert question.query == "What is a stilling well? And why?"
+
     async def test_takes_another_section_that_answers_as_well(self, retriever):
         elsewhere = {"gold_source": "no.md", "gold_heading": "No"}
         well = {"source": "guide/measuring.md", "heading": "Stilling wells"}

@@ -143,12 +143,12 @@ async def test_an_answer_tells_whether_the_book_seemed_to_answer(client, ask):
 
 async def test_retrieve_can_prefer_a_page_without_leaving_out_others(client):
     async def sources(**filters: str) -> list[str]:
-        body = {"query": "the sea and its height", "limit": 50, "filters": filters}
+        body = {"query": "tide", "limit": 50, "filters": filters}
         return [p["source"] for p in (await client.post("/api/v1/retrieve", json=body)).json()["passages"]]
 
     everywhere, preferring = await sources(), await sources(page="/guide/notes")
     assert sorted(everywhere) == sorted(preferring)
-    assert preferring.index("guide/notes.mdx") < everywhere.index("guide/notes.mdx")
+    assert (everywhere[0], preferring[0]) == ("intro.md", "guide/notes.mdx")
 
 
 @pytest.mark.parametrize("page", ["http://[", "\x00", "x" * 4000], ids=ascii)
