@@ -1,6 +1,6 @@
 """How long a search takes among 20,000 chunks: embedded index, one core, the embedding of the question included.
 
-`uv run python benchmarks/search_latency.py --data /tmp/library --book ../book/docs --squad dev-v2.0.json` builds the
+`uv run python benchmarks/search_latency.py --data library --book ../book/docs --squad dev-v2.0.json` builds the
 index in --data the first time (see large_index.py: real chunks, and copies of them with noise; --book again for more
 books, --squad for the paragraphs and questions of SQuAD), and then measures `Retriever.search(limit=6,
 whole_sections=True)` in a process on one core, once for each --rerank:

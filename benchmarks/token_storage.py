@@ -1,6 +1,6 @@
 """What token vectors cost and bring: bytes, accuracy and memory of each way to keep them.
 
-`uv run python benchmarks/token_storage.py --squad dev-v2.0.json --data /tmp/stores` prints three tables:
+`uv run python benchmarks/token_storage.py --squad dev-v2.0.json --data stores` prints three tables:
 
 - for each variant the bytes of a chunk's token vectors, and the accuracy with them, on the sample book's questions and,
   with --squad, on SQuAD (`--questions` of them): the service's own fusion and ranking, in numpy, before the passages
