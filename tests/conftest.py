@@ -1,6 +1,7 @@
 """What tests stand on: a real PostgreSQL, the real embedding model, a small book."""
 
 import asyncio
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,11 @@ from app.history.migrations import migrate
 from app.settings import Secret, Settings, describe
 
 SMALL_BOOK = Path(__file__).parent / "books" / "small"
+
+
+def pytest_configure() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so would every process that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
