@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rerank: Annotated[
         Rerank,
         Meta(
-            description="`compact`: by 128-dim token vectors, 49 KB a chunk; `full`: by 384-dim ones, 147 KB; `off`: "
+            description="`compact`: by 128-dim token vectors, 45 KB a chunk; `full`: by 384-dim ones, 135 KB; `off`: "
             "no rerank, no token vectors"
         ),
     ] = "compact"

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from app.book.bm25 import STOP_WORDS
-from app.book.ranking import Candidate, TermsOf, coverage
+from app.book.ranking import Candidate, TermsOf
 from app.book.vector_store import Hit, Vector
 
 KNOWING = 5
@@ -53,6 +53,7 @@ def judge(
     candidates: Sequence[Candidate],
     words: Sequence[str],
     question: Collection[int],
+    covered: float,
     hits: Sequence[Hit],
     terms_of: TermsOf,
 ) -> Answerability:
@@ -60,7 +61,6 @@ def judge(
     cosine = max((one.cosine for one in candidates if one.cosine is not None), default=0.0)
     matches = candidates[0].matches if candidates else None
     weakest = None if matches is None else weakest_quarter(words, matches)
-    covered = coverage(question, hits, terms_of)
     known = set().union(*(terms_of(hit) for hit in hits[:KNOWING])) if hits else set()
     unknown = len(set(question) - known) / len(set(question)) if question else 1.0
     calibration = WITHOUT_TOKENS if weakest is None else WITH_TOKENS

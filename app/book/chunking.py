@@ -18,6 +18,8 @@ from app.book.pieces import CountTokens, Measure, Piece, cut_block, halve, sente
 CHUNKER_VERSION = 2
 """Another number for whatever changes the chunks of an unchanged file: an index knows with which it was cut."""
 MIN_CHUNK_SIZE = 32
+DEFAULT_CHUNK_SIZE, DEFAULT_CHUNK_OVERLAP = 256, 32
+"""Tokens of the embedding model, the heading path included."""
 HASH_DIGITS = 16
 SEPARATOR = " > "
 _NAMESPACE = uuid.UUID("b6a1ac55-7f5c-4e0f-9e62-6c6ea6c4c3b1")
@@ -61,8 +63,8 @@ def chunk_document(
     document: Document,
     *,
     count_tokens: CountTokens,
-    chunk_size: int = 256,
-    chunk_overlap: int = 32,
+    chunk_size: int = DEFAULT_CHUNK_SIZE,
+    chunk_overlap: int = DEFAULT_CHUNK_OVERLAP,
 ) -> list[Chunk]:
     """Cut every section into chunks whose embedding text has at most `chunk_size` tokens.
 

@@ -5,11 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from app.book.chunking import CHUNKER_VERSION
+from app.book.chunking import CHUNKER_VERSION, DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE
 from app.book.vector_store import NO_TOKENS, IndexIdentity
 from app.errors import IndexMismatchError
 
-DEFAULT_CHUNK_SIZE, DEFAULT_CHUNK_OVERLAP = 256, 32
 SETTINGS = {
     "embedding": "EMBEDDING_MODEL",
     "dimension": "EMBEDDING_MODEL",

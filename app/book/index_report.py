@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from app.book.chunking import DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE
 from app.book.revisions import Revision
 from app.book.sources import DEFAULT_INCLUDE, Skipped
 
@@ -17,9 +18,9 @@ class IndexOptions(msgspec.Struct, frozen=True, kw_only=True):
     include: Sequence[str] = DEFAULT_INCLUDE
     batch_size: int = 64
     """Points per write."""
-    chunk_size: int = 256
+    chunk_size: int = DEFAULT_CHUNK_SIZE
     """Tokens of the embedding model, the heading path included."""
-    chunk_overlap: int = 32
+    chunk_overlap: int = DEFAULT_CHUNK_OVERLAP
     yes: bool = False
     """More than half of the index may be deleted."""
     may_lose: int = 0

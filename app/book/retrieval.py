@@ -47,7 +47,7 @@ class Retriever:
         Raises VectorStoreUnavailableError, CollectionMissingError or EmbeddingError.
         """
         asked = self._terms.query(query)
-        vectors = await self._embedder.embed_query(query)
+        vectors = _limited(await self._embedder.embed_query(query))
         legs = await self._store.search(vectors.dense.tolist(), asked, limit=LEG_LIMIT, filters=filters)
         if not legs.dense and (await self._store.state()).chunks == 0:
             raise CollectionMissingError
@@ -59,7 +59,7 @@ class Retriever:
         passages = [self._passage(hit, scores[hit.id]) for hit in hits]
         if whole_sections:
             passages = await self._widened(passages, {one.hit.id: one.hit for one in ranked})
-        return Found(passages, judge(ranked, _chosen_words(vectors), asked.indices, legs.terms, self._terms_in))
+        return Found(passages, judge(ranked, vectors.words, asked.indices, covered, legs.terms, self._terms_in))
 
     async def index_version(self) -> str:
         """At most as old as the store allows."""
@@ -71,8 +71,7 @@ class Retriever:
     async def _matched(self, fused: Sequence[Candidate], vectors: QueryVectors) -> list[Candidate]:
         if vectors.tokens is None:
             return list(fused)
-        tokens = vectors.tokens[_chosen(vectors.words)]
-        matches = await self._store.best_matches(tokens, [one.hit.id for one in fused[:POOL]])
+        matches = await self._store.best_matches(vectors.tokens, [one.hit.id for one in fused[:POOL]])
         return [one._replace(matches=matches.get(one.hit.id)) for one in fused]
 
     async def _widened(self, passages: Sequence[Passage], hits: Mapping[str, Hit]) -> list[Passage]:
@@ -134,6 +133,13 @@ def _whole(passage: Passage, chunks: Sequence[Hit]) -> Passage:
     return msgspec.structs.replace(passage, chunk_id=first.id, text=text, start=start, end=end)
 
 
+def _limited(vectors: QueryVectors) -> QueryVectors:
+    """With the tokens that take part in the rerank."""
+    chosen = _chosen(vectors.words)
+    tokens = None if vectors.tokens is None else vectors.tokens[chosen]
+    return QueryVectors(vectors.dense, tokens, [vectors.words[index] for index in chosen])
+
+
 def _chosen(words: Sequence[str]) -> list[int]:
     """Indexes of all tokens of a question, or of so many as are worth it: no stop words first, then evenly spread."""
     chosen = list(range(len(words)))
@@ -142,10 +148,6 @@ def _chosen(words: Sequence[str]) -> list[int]:
     if len(chosen) <= MOST_TOKENS:
         return chosen
     return [chosen[i * (len(chosen) - 1) // (MOST_TOKENS - 1)] for i in range(MOST_TOKENS)]  # with the first and last
-
-
-def _chosen_words(vectors: QueryVectors) -> list[str]:
-    return [vectors.words[index] for index in _chosen(vectors.words)]
 
 
 def _path(page: str) -> str:

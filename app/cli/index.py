@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from app.book.chunking import DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE, MIN_CHUNK_SIZE
 from app.book.documents import DEFAULT_INCLUDE
 from app.book.embedding import load_embedder
 from app.book.indexing import IndexOptions, IndexReport
@@ -26,9 +27,19 @@ QDRANT = ("qdrant_cluster_endpoint", "qdrant_api_key")
 @click.command()
 @click.option("--source", type=click.Path(exists=True, path_type=Path), help="The book: a folder, or one file.")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1, 1000), help="Chunks per write.")
-@click.option("--chunk-size", default=256, show_default=True, type=click.IntRange(32), help="Tokens, heading path too.")
 @click.option(
-    "--chunk-overlap", default=32, show_default=True, type=click.IntRange(0), help="Tokens, within a section."
+    "--chunk-size",
+    default=DEFAULT_CHUNK_SIZE,
+    show_default=True,
+    type=click.IntRange(MIN_CHUNK_SIZE),
+    help="Tokens, heading path too.",
+)
+@click.option(
+    "--chunk-overlap",
+    default=DEFAULT_CHUNK_OVERLAP,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Tokens, within a section.",
 )
 @click.option(
     "--include", multiple=True, metavar="GLOB", help=f"Files to index, again for more.  [{', '.join(DEFAULT_INCLUDE)}]"

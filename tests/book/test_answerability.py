@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.book.answerability import KNOWING, WITH_TOKENS, WITHOUT_TOKENS, judge, weakest_quarter
+from app.book.ranking import coverage
 from tests.book.candidates import candidate, hit, terms, words_of
 
 CLS, SEP = "[CLS]", "[SEP]"
 
 
 def judged(question: str, *candidates, hits=(), words=(CLS, "tide", SEP)):
-    return judge(candidates, list(words), list(terms(question)), [hit(text) for text in hits], words_of)
+    asked, found = list(terms(question)), [hit(text) for text in hits]
+    return judge(candidates, list(words), asked, coverage(asked, found, words_of), found, words_of)
 
 
 def weakest(words: str, matches: list[float]) -> float:
@@ -78,8 +80,8 @@ class TestEvidence:
         assert judged("tide", hits=[*others[1:], "tide"]).unknown == 0.0
 
     def test_counts_a_repeated_term_once(self):
-        once = judge([], [], [*terms("tide bread")], [hit("tide")], words_of)
-        assert judge([], [], [*terms("tide bread"), *terms("bread")], [hit("tide")], words_of) == once
+        once = judge([], [], [*terms("tide bread")], 0.5, [hit("tide")], words_of)
+        assert judge([], [], [*terms("tide bread"), *terms("bread")], 0.5, [hit("tide")], words_of) == once
         assert once.unknown == 0.5
 
     def test_of_a_question_of_stop_words_only_knows_none_of_its_terms(self):

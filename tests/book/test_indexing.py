@@ -100,6 +100,22 @@ def embedder() -> HashEmbedder:
 
 
 @pytest.fixture
+def fail_to_embed(embedder, monkeypatch):
+    """From now on passages with these words cannot be embedded."""
+    embed = embedder.embed
+
+    def fail(words: str) -> None:
+        async def failing(passages):
+            if any(words in excerpt for passage in passages for excerpt in passage):
+                raise EmbeddingError("the embedding model failed")
+            return await embed(passages)
+
+        monkeypatch.setattr(embedder, "embed", failing)
+
+    return fail
+
+
+@pytest.fixture
 def book(tmp_path) -> Path:
     """Three files of one chunk each."""
     book = tmp_path / "book"
@@ -392,31 +408,17 @@ class TestSkipping:
         ]
         assert report.documents == 2
 
-    async def test_a_document_that_cannot_be_embedded_is_skipped_alone(self, index, indexed, embedder, monkeypatch):
-        embed = embedder.embed
-
-        async def failing(passages):
-            if any("chapter b" in excerpt for passage in passages for excerpt in passage):
-                raise EmbeddingError("the embedding model failed")
-            return await embed(passages)
-
-        monkeypatch.setattr(embedder, "embed", failing)
+    async def test_a_document_that_cannot_be_embedded_is_skipped_alone(self, index, indexed, fail_to_embed):
+        fail_to_embed("chapter b")
         report = await index()
         assert report.failed == [Skipped("b.md", "the embedding model failed")]
         assert [payload["source"] for payload in (await indexed()).values()] == ["a.md", "c.md"]
 
     async def test_a_document_that_cannot_be_embedded_to_its_end_leaves_none_of_its_chunks(
-        self, index, indexed, embedder, monkeypatch, book
+        self, index, indexed, fail_to_embed, book
     ):
         (book / "b.md").write_text(long_page(FIRST_WINDOW + 20))
-        embed = embedder.embed
-
-        async def failing(passages):
-            if any(f"rises {FIRST_WINDOW + 10} times" in excerpt for passage in passages for excerpt in passage):
-                raise EmbeddingError("the embedding model failed")
-            return await embed(passages)
-
-        monkeypatch.setattr(embedder, "embed", failing)
+        fail_to_embed(f"rises {FIRST_WINDOW + 10} times")
         report = await index()
         assert report.failed == [Skipped("b.md", "the embedding model failed")]
         assert [payload["source"] for payload in (await indexed()).values()] == ["a.md", "c.md"]
