@@ -76,6 +76,10 @@ class Embedder:
         """Tokens of the model, its two special ones included."""
         return len(self._counter.encode(text).ids)
 
+    def is_word(self, text: str) -> bool:
+        """The model's vocabulary has it as a whole."""
+        return self._counter.token_to_id(text) is not None
+
     def encode(self, passages: Sequence[Sequence[str]]) -> Embedded:
         """The vectors of passages, each given as its excerpts; blocks the thread.
 
@@ -91,6 +95,10 @@ class Embedder:
     async def embed(self, passages: Sequence[Sequence[str]]) -> Embedded:
         """The same as `encode`, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.encode, passages)
+
+    async def embed_texts(self, texts: Sequence[str]) -> Matrix:
+        """Unit vectors (texts, dimension). Raises as `encode`."""
+        return np.concatenate((await self.embed([[text] for text in texts])).dense)
 
     async def embed_query(self, text: str) -> QueryVectors:
         """Of a question; one that was asked lately costs nothing, and those of one moment are embedded together."""

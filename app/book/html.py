@@ -21,7 +21,7 @@ _ENCODING = re.compile(
     r"utf-?8|utf-?16(?:[bl]e)?|(?:iso-8859|windows|cp|koi8)-?\w{1,5}|us-ascii|ascii|latin-?1|shift[_-]jis|euc-\w\w|gb\w+|big5"
 )
 _WESTERN = re.compile(r"iso-8859-1|us-ascii|ascii|latin-?1")
-_BEFORE_SITE_NAME = (" | ", " :: ", " • ", " · ", " » ", " — ", " – ", " - ")  # noqa: RUF001 (what real titles have)
+_BEFORE_SITE_NAME = (" | ", " :: ", " • ", " · ", " » ", " — ", " – ", " - ")
 
 
 def read_html(source: str, content: bytes) -> Page:

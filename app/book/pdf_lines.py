@@ -20,8 +20,8 @@ _WIDEST = 10
 
 _DIGITS = re.compile(r"[0-9]+")
 _PAGE_NUMBER = re.compile(r"^[0-9]{1,5}\b|\b[0-9]{1,5}$")
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*$")  # noqa: RUF001 (what real text has)
-_ITEM = re.compile(r"(?:[•‣▪◦·–—*-]|\(?(?:\d{1,3}|[a-z])[.)])\s")  # noqa: RUF001
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*$")
+_ITEM = re.compile(r"(?:[•‣▪◦·–—*-]|\(?(?:\d{1,3}|[a-z])[.)])\s")
 _SOFT_HYPHENS = ("\x02", "\ufffe", "\u00ad")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ft", "ﬆ": "st"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")

@@ -10,7 +10,7 @@ CountTokens = Callable[[str], int]
 
 _SENTENCE_END = re.compile(
     r"""(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bvs)(?<!\bDr)(?<!\bFig)"""
-    r"""(?<![.!?…])[.!?…]++["'”’)\]*_]*+\s++(?![a-z])|[。！？]++[”’」』）]*+\s*+""",  # noqa: RUF001 (what real text has)
+    r"""(?<![.!?…])[.!?…]++["'”’)\]*_]*+\s++(?![a-z])|[。！？]++[”’」』）]*+\s*+""",
 )
 _LINE_END = re.compile(r"\r\n?|\n")
 _KEPT_LINES = {"code": (2, 2), "table": (3, 1)}

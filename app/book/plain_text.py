@@ -24,7 +24,7 @@ _NAMED = re.compile(
     r"|(?:PROLOGUE|EPILOGUE|PREFACE|FOREWORD|INTRODUCTION|CONCLUSION|AFTERWORD|GLOSSARY|BIBLIOGRAPHY)"
     r"|(?:Prologue|Epilogue|Preface|Foreword|Introduction|Conclusion|Afterword|Glossary|Bibliography))\.?"
 )
-_REST = re.compile(r"[.:]?|\s*(?:[.:—–-]+\s*|\s)[\"'“‘(]?[A-Z\d].*[^.,;]")  # noqa: RUF001 (what real text has)
+_REST = re.compile(r"[.:]?|\s*(?:[.:—–-]+\s*|\s)[\"'“‘(]?[A-Z\d].*[^.,;]")
 _UNDERLINE = re.compile(r"(?:={3,}|-{3,}|~{3,})")
 
 

@@ -9,12 +9,13 @@ import msgspec
 from cachetools import LRUCache
 
 from app.book.answerability import judge
-from app.book.bm25 import STOP_WORDS, TermEncoder
+from app.book.bm25 import STOP_WORDS, SparseVector, TermEncoder
 from app.book.embedding import Embedder, QueryVectors
 from app.book.passages import Found, Passage, Scores
 from app.book.ranking import POOL, Candidate, coverage, fuse, rerank
 from app.book.selection import distinct, is_in_small_section, joined
-from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, VectorStore
+from app.book.spelling import corrected
+from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, Legs, VectorStore
 from app.errors import CollectionMissingError
 
 __all__ = ["Found", "Passage", "Retriever", "Scores"]
@@ -44,22 +45,28 @@ class Retriever:
     ) -> Found:
         """Passages best first; with `whole_sections`, a passage from a small section is all of it.
 
+        Misspelt words are put right by the words of what they find.
+
         Raises VectorStoreUnavailableError, CollectionMissingError or EmbeddingError.
         """
-        asked = self._terms.query(query)
-        vectors = _limited(await self._embedder.embed_query(query))
-        legs = await self._store.search(vectors.dense.tolist(), asked, limit=LEG_LIMIT, filters=filters)
-        if not legs.dense and (await self._store.state()).chunks == 0:
-            raise CollectionMissingError
+        asked, vectors, legs = await self._legs(query, filters)
+        spelt = corrected(query, self._embedder.is_word, (_text(hit) for leg in legs for hit in leg))
+        if spelt != query:
+            asked, vectors, legs = await self._legs(spelt, filters)
         fused = fuse(legs)
         covered = coverage(asked.indices, legs.terms, self._terms_in)
-        ranked = rerank(await self._matched(fused, vectors), covered, self._on_page(fused, filters.page))
+        ranked = rerank(await self._matched(fused, vectors), covered, self.on_page(fused, filters.page))
         hits = islice(distinct(ranked, self._terms_in, whole=whole_sections), limit)
-        scores = {one.hit.id: _scores(one) for one in ranked}
-        passages = [self._passage(hit, scores[hit.id]) for hit in hits]
+        found = {one.hit.id: one for one in ranked}
+        passages = [self.passage(found[hit.id]) for hit in hits]
         if whole_sections:
             passages = await self._widened(passages, {one.hit.id: one.hit for one in ranked})
         return Found(passages, judge(ranked, vectors.words, asked.indices, covered, legs.terms, self._terms_in))
+
+    async def candidates(self, query: str, filters: Filters = NO_FILTERS) -> list[Candidate]:
+        """Chunks best first as both legs rank them, not reranked. Raises as `search` does."""
+        _, _, legs = await self._legs(query, filters)
+        return fuse(legs)
 
     async def index_version(self) -> str:
         """At most as old as the store allows."""
@@ -67,6 +74,40 @@ class Retriever:
             self._state = await self._store.state()
             self._state_until = time.monotonic() + self._store.state_ttl_s
         return self._state.version
+
+    def passage(self, candidate: Candidate) -> Passage:
+        payload = candidate.hit.payload
+        return Passage(
+            chunk_id=candidate.hit.id,
+            source=payload["source"],
+            title=payload["title"],
+            heading_path=list(payload["heading_path"]),
+            url=self._base_url + payload["url"],
+            text=payload["text"],
+            start=payload["start"],
+            end=payload["end"],
+            scores=_scores(candidate),
+        )
+
+    def on_page(self, candidates: Sequence[Candidate], page: str | None) -> Collection[str]:
+        """Ids of those that are on the page of this address, path or source file."""
+        if not page:
+            return ()
+        path = _path(page)
+        paths = {path, path.removeprefix(_path(self._base_url)) or "/"}
+        return {
+            one.hit.id
+            for one in candidates
+            if one.hit.payload["source"] == page or _path(one.hit.payload["url"]) in paths
+        }
+
+    async def _legs(self, query: str, filters: Filters) -> tuple[SparseVector, QueryVectors, Legs]:
+        asked = self._terms.query(query)
+        vectors = _limited(await self._embedder.embed_query(query))
+        legs = await self._store.search(vectors.dense.tolist(), asked, limit=LEG_LIMIT, filters=filters)
+        if not legs.dense and (await self._store.state()).chunks == 0:
+            raise CollectionMissingError
+        return asked, vectors, legs
 
     async def _matched(self, fused: Sequence[Candidate], vectors: QueryVectors) -> list[Candidate]:
         if vectors.tokens is None:
@@ -85,37 +126,15 @@ class Retriever:
             chunks[hit.payload["section_id"]].append(hit)
         return [_whole(passage, chunks.get(small.get(passage.chunk_id, ""), ())) for passage in passages]
 
-    def _passage(self, hit: Hit, scores: Scores) -> Passage:
-        payload = hit.payload
-        return Passage(
-            chunk_id=hit.id,
-            source=payload["source"],
-            title=payload["title"],
-            heading_path=list(payload["heading_path"]),
-            url=self._base_url + payload["url"],
-            text=payload["text"],
-            start=payload["start"],
-            end=payload["end"],
-            scores=scores,
-        )
-
     def _terms_in(self, hit: Hit) -> Terms:
         known = self._terms_of.get(hit.id)
         if known is None:
-            text = "\n".join((*hit.payload["heading_path"], hit.payload["text"]))
-            known = self._terms_of[hit.id] = frozenset(self._terms.passage(text).indices)
+            known = self._terms_of[hit.id] = frozenset(self._terms.passage(_text(hit)).indices)
         return known
 
-    def _on_page(self, candidates: Sequence[Candidate], page: str | None) -> Collection[str]:
-        if not page:
-            return ()
-        path = _path(page)
-        paths = {path, path.removeprefix(_path(self._base_url)) or "/"}
-        return {
-            one.hit.id
-            for one in candidates
-            if one.hit.payload["source"] == page or _path(one.hit.payload["url"]) in paths
-        }
+
+def _text(hit: Hit) -> str:
+    return "\n".join((*hit.payload["heading_path"], hit.payload["text"]))
 
 
 def _scores(candidate: Candidate) -> Scores:

@@ -35,9 +35,14 @@ def is_in_small_section(hit: Hit) -> bool:
 
 def joined(chunks: Sequence[Hit]) -> tuple[str, int, int] | None:
     """Text, start and end of a section of which these are the chunks; None if some are missing."""
-    in_order = sorted((chunk.payload for chunk in chunks), key=lambda payload: payload["start"])
-    if not in_order or len(in_order) != in_order[0]["section_chunks"]:
+    if not chunks or len(chunks) != chunks[0].payload["section_chunks"]:
         return None
+    return spliced(chunks)
+
+
+def spliced(chunks: Sequence[Hit]) -> tuple[str, int, int] | None:
+    """Text, start and end of what chunks of one section make, one at least; None if one between them is missing."""
+    in_order = sorted((chunk.payload for chunk in chunks), key=lambda payload: payload["start"])
     text, end = in_order[0]["text"], in_order[0]["end"]
     for before, payload in pairwise(in_order):
         text += before["gap"] + payload["text"][max(0, end - payload["start"]) :]

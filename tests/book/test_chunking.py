@@ -133,9 +133,9 @@ def test_sentences_end_where_a_reader_sees_their_end(text: str) -> None:
     assert " | ".join(whole[start:end] for start, end in sentences(whole, 0, len(whole))) == text
 
 
-@pytest.mark.parametrize("ends", ["。", "！", "？」"])  # noqa: RUF001
+@pytest.mark.parametrize("ends", ["。", "！", "？」"])
 def test_sentences_without_spaces_are_cut(ends: str) -> None:
-    sentence = "机器人" + "，然后" * 6 + ends  # noqa: RUF001
+    sentence = "机器人" + "，然后" * 6 + ends
 
     assert texts(sentence * 3)[0] == sentence * 2
 
