@@ -123,8 +123,8 @@ class TestSearch:
         assert (found.answerability.coverage, found.answerability.unknown) == (1.0, 0.0)
 
     async def test_finds_the_same_by_misspelt_words(self, retriever):
-        right = await retriever.search("stilling wells in a harbour", limit=3)
-        assert await retriever.search("stiling wells in a habour", limit=3) == right
+        right = await retriever.search("What is a stilling well?", limit=3)
+        assert await retriever.search("What is a stiling well?", limit=3) == right
 
     async def test_with_a_model_that_fails_is_an_error(self, retriever, embedder, monkeypatch):
         def fail(*_: object) -> None:
