@@ -36,5 +36,17 @@ class Metrics:
             "book_agent_dropped_citations", "Citations of passages that were not shown", registry=registry
         )
 
+        self.sentences = Counter(
+            "book_agent_sentences",
+            "Sentences of the model's, by whether a passage supports them",
+            ["verdict"],
+            registry=registry,
+        )
+        self.disagreements = Counter(
+            "book_agent_citation_disagreements",
+            "Sentences that the passages cited by the model don't support, and others do",
+            registry=registry,
+        )
+
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -12,11 +12,14 @@ import structlog
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder, load_embedder
 from app.book.identity import check_readable, identity_of, outdated
+from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
+from app.chat.memory import TokenCounter
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
 from app.chat.prompts import load_prompt
 from app.chat.running import RunningTurns
+from app.chat.support import Judge
 from app.chat.turn import TurnParts
 from app.errors import (
     BookAgentError,
@@ -82,12 +85,23 @@ async def open_resources(
             stack.push_async_callback(client.close)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         retriever = Retriever(embedder, terms, store, settings.book_base_url)
-        agent = make_agent(prompt, settings, make_model(settings, client, terms))
+        agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
         running = RunningTurns()
         stack.push_async_callback(running.close)
         sweeping = asyncio.create_task(_sweep(conversations, settings.turn_timeout_s + SWEEP_EVERY_S))
         stack.callback(sweeping.cancel)
-        parts = TurnParts(settings, conversations, retriever, prompt, agent, metrics, running)
+        parts = TurnParts(
+            settings,
+            conversations,
+            retriever,
+            Locator(retriever, store),
+            Judge(embedder, terms),
+            TokenCounter(embedder.tokenizer_json),
+            prompt,
+            agent,
+            metrics,
+            running,
+        )
         yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
 
 

@@ -17,6 +17,8 @@ from app.errors import SettingsError
 
 Provider = Literal["openai", "gemini", "offline"]
 Rerank = Literal["off", "compact", "full"]
+GroundingMode = Literal["strict", "flag", "off"]
+RetrievalMode = Literal["first", "agentic"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -104,10 +106,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "the book"
     )
     book_base_url: Annotated[str, Meta(description="address of the published book, put before citations' paths")] = ""
-    prompt_version: Annotated[str, Meta(description="file in `prompts/book_agent/`", pattern=r"^[\w.-]{1,64}$")] = "v1"
+    prompt_version: Annotated[str, Meta(description="file in `prompts/book_agent/`", pattern=r"^[\w.-]{1,64}$")] = "v2"
+    retrieval: Annotated[
+        RetrievalMode,
+        Meta(
+            description="`first`: the question is searched before the model is asked, so that most answers take one "
+            "model call; `agentic`: the model calls the search"
+        ),
+    ] = "first"
+    grounding: Annotated[
+        GroundingMode,
+        Meta(
+            description="`strict`: only sentences that a passage supports are told; `flag`: all are, and events say "
+            "which are not supported; `off`: nothing is measured"
+        ),
+    ] = "strict"
     search_limit: Annotated[int, Meta(description="passages given to the model per search", ge=1, le=30)] = 6
     history_tokens: Annotated[
-        int, Meta(description="tokens of earlier exchanges given to the model, about", ge=0, le=100_000)
+        int, Meta(description="tokens of earlier exchanges given to the model at the most", ge=0, le=100_000)
     ] = 2000
     turn_timeout_s: Annotated[float, Meta(description="seconds for one answer", gt=0, le=900)] = 60.0
 

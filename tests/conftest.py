@@ -4,6 +4,7 @@ import asyncio
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
-    """A migrated database that is this test's alone."""
+@contextmanager
+def new_database(postgres: str) -> Iterator[str]:
+    """A copy of the migrated one."""
     name = f"test_{uuid.uuid4().hex}"
     template = psycopg.conninfo.conninfo_to_dict(postgres)["dbname"]
     admin = make_conninfo(postgres, dbname="postgres")
@@ -61,6 +62,13 @@ def database_url(postgres: str) -> Iterator[str]:
     yield make_conninfo(postgres, dbname=name)
     with psycopg.connect(admin, autocommit=True) as session:
         session.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """A migrated database that is this test's alone."""
+    with new_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 class FoundPassage(Protocol):
@@ -11,6 +11,10 @@ class FoundPassage(Protocol):
 
     @property
     def chunk_id(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def url(self) -> str: ...
     @property
     def heading_path(self) -> list[str]: ...
     @property
@@ -24,6 +28,10 @@ class PastExchange(Protocol):
     def answer(self) -> str: ...
     @property
     def asked_at(self) -> datetime: ...
+    @property
+    def conversation(self) -> str | None:
+        """The title, when it is another one."""
+        ...
 
 
 class Findings(NamedTuple):
@@ -31,6 +39,8 @@ class Findings(NamedTuple):
     """Best first."""
     evidence: float
     """How probable it is that the book answers the query, 0 to 1."""
+    cosine: float
+    """Of the passage nearest to the query."""
 
 
 class Book(Protocol):
@@ -42,9 +52,18 @@ class Book(Protocol):
         ...
 
 
+class Recollection(NamedTuple):
+    exchanges: Sequence[PastExchange]
+    """Best first."""
+    by_words: bool
+    """They have words of the query; else they are the latest."""
+    everywhere: bool
+    """The owner's other conversations were looked through, too."""
+
+
 class History(Protocol):
-    async def look_up(self, query: str | None, limit: int) -> Sequence[PastExchange]:
-        """Exchanges of this conversation before this turn, oldest first."""
+    async def look_up(self, query: str | None, limit: int, *, everywhere: bool) -> Recollection:
+        """Exchanges before this turn, however they ended; the latest, where none has words of the query."""
         ...
 
 
@@ -53,8 +72,13 @@ class ToolCall:
     name: str
     found: int
     seconds: float
+    query: str | None = None
+    """As all that follows, of a search of the book."""
     evidence: float | None = None
-    """Of a search of the book: how probable it is that the book answers, 0 to 1."""
+    """How probable it is that the book answers, 0 to 1."""
+    cosine: float = 0.0
+    """Of the passage nearest to the query."""
+    by: Literal["model", "code"] = "model"
 
 
 @dataclass(slots=True)
@@ -65,6 +89,8 @@ class TurnContext:
     history: History
     shown: list[FoundPassage] = field(default_factory=list)
     """The passage with number n is at n - 1."""
+    recalled: list[PastExchange] = field(default_factory=list)
+    """What was looked up of earlier conversations."""
     calls: dict[str, ToolCall] = field(default_factory=dict)
     """Those that succeeded, by their ids."""
 
@@ -81,6 +107,10 @@ class TurnContext:
     def evidence(self) -> float | None:
         """The best of all searches of the book; None without one."""
         return max((call.evidence for call in self.calls.values() if call.evidence is not None), default=None)
+
+    def cosine(self) -> float:
+        """The best of all searches of the book; 0 without one."""
+        return max((call.cosine for call in self.calls.values()), default=0.0)
 
     def found(self, tool: str) -> int:
         """In all calls of the tool together."""

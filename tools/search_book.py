@@ -12,6 +12,7 @@ from tools.fences import inside
 
 NAME = "search_book"
 NOTHING = "No passage was found."
+EVIDENCE = "By what the search found, the book answers this with a probability of {:.2f}."
 HINTS = (
     (0.2, "The book probably does not treat this. Answer only if a passage states the answer itself."),
     (0.5, "It is uncertain whether the book answers this. Check that a passage states the answer itself."),
@@ -43,8 +44,13 @@ async def search_book(  # noqa: D417 - the model is not told of the context
     found = await turn.book.search(query, section=section, source=source, page=page)
     numbered = [(turn.number(passage), passage) for passage in found.passages]
     seconds = time.perf_counter() - started
-    turn.calls[context.tool_call_id] = ToolCall(NAME, len(numbered), seconds, found.evidence)
-    return "\n".join((*hint(found.evidence), render(numbered)))
+    turn.calls[context.tool_call_id] = ToolCall(NAME, len(numbered), seconds, query, found.evidence, found.cosine)
+    return told(numbered, found.evidence)
+
+
+def told(passages: Iterable[tuple[int, FoundPassage]], evidence: float) -> str:
+    """What the model reads of a search."""
+    return "\n".join((EVIDENCE.format(evidence), *hint(evidence), render(passages)))
 
 
 def hint(evidence: float) -> tuple[str, ...]:
@@ -59,5 +65,5 @@ def render(passages: Iterable[tuple[int, FoundPassage]]) -> str:
 
 
 def _rendered(n: int, passage: FoundPassage) -> str:
-    section = escape(" > ".join(passage.heading_path))
-    return f'<passage id="{n}" section="{section}">\n{inside("passage", passage.text)}\n</passage>'
+    source, section = escape(passage.source), escape(" > ".join(passage.heading_path))
+    return f'<passage id="{n}" source="{source}" section="{section}">\n{inside("passage", passage.text)}\n</passage>'

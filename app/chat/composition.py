@@ -1,152 +1,234 @@
-"""The answer as it grows: what of the model's text may leave, with which citations, and whether it is an answer."""
+"""The answer as it grows: which of the model's sentences are told, with which citations, and if it is an answer."""
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterable, Sequence
+from typing import Protocol, cast
 
-from msgspec.structs import asdict
+import msgspec
 
 from app.book.retrieval import Passage
-from app.chat.citations import CitationParser, Piece
+from app.chat.bibliography import Bibliography
+from app.chat.citations import CitationParser
+from app.chat.claims import is_absence
 from app.chat.events import (
     AnswerDelta,
     Basis,
     Citation,
-    CitationFound,
     Event,
     Grounding,
     Refusal,
-    RefusalReason,
     Section,
+    SentenceFlagged,
+    SentenceWithheld,
     ToolFinished,
     ToolStarted,
+    WithheldReason,
 )
+from app.chat.holes import Holes
+from app.chat.links import Links
+from app.chat.outline import Outline, Told
 from app.chat.prompts import NO_ANSWER
-from tools import lookup_history, search_book
+from app.chat.refusals import Ending, refusal_after, sections_of
+from app.chat.rulings import Proof, Ruling
+from app.chat.searching import searches_of
+from app.chat.sentences import Segment, Segmenter
+from app.chat.wording import cited, joined, wider, without_connective
+from app.settings import GroundingMode
 from tools.context import TurnContext
 
-MOST_NEAREST = 3
 MARKUP = " \n*_`\"'"
 PARAGRAPH = "\n\n"
-"""Between what was released before a tool call and what comes after it."""
-MESSAGES: dict[RefusalReason, str] = {
-    "no_match": "The book does not seem to answer this.",
-    "unsupported": "No answer could be given that the book supports.",
-    "empty_answer": "The model gave no answer.",
-}
+"""Between what was told before a tool call and what comes after it."""
+STRUCTURE = {"heading", "intro", "table_head"}
+"""Kinds of segments that are told only together with what stands under them."""
+
+
+class WithheldSentence(msgspec.Struct, frozen=True):
+    """For the record; never for a client."""
+
+    position: int
+    reason: WithheldReason
+    text: str
+
+
+class Examines(Protocol):
+    @property
+    def links(self) -> Links: ...
+
+    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
+        """`cited_before`: by the sentences before it in its paragraph."""
+        ...
 
 
 class Composition:
-    """Text is held back until it cites a passage; then it flows."""
+    """Strict: only what is supported is told. Else the text flows from the first supported or cited sentence on."""
 
-    def __init__(self, context: TurnContext, *, about_conversation: bool) -> None:
+    def __init__(self, context: TurnContext, examiner: Examines, mode: GroundingMode) -> None:
         self._context = context
-        self._about_conversation = about_conversation
+        self._examiner = examiner
+        self._mode = mode
         self._parser = CitationParser(lambda n: 1 <= n <= len(context.shown))
-        self._waiting: list[str] = []
-        self._released: list[str] = []
-        self._cited: dict[int, Citation] = {}
-        self._said_anything = False
-        self._separator = ""
+        self._bibliography = Bibliography(lambda n: cast("Passage", context.shown[n - 1]))
+        self._told: list[str] = []
+        self._owed = ""
+        """White space before what was left out since the last that was told."""
+        self.withheld: list[WithheldSentence] = []
+        self._sentences = self._withheld = self._disagreements = 0
+        self._aloud = 0
+        """Sentences withheld that came before a tool call, or before what is not the model's."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._segmenter = Segmenter()
+        self._outline = Outline()
+        self._holes = Holes()
+        self._cited_in: tuple[int, list[int]] = (-1, [])
+        """A paragraph, and the numbers that its sentences cite."""
+        self._hole_before = True
+        """Nothing was told before this, or not what stood there."""
+        self._said_anything = self._said_no_answer = False
 
     @property
     def text(self) -> str:
-        return "".join(self._released)
+        return "".join(self._told)
 
     @property
     def citations(self) -> list[Citation]:
-        return list(self._cited.values())
+        return self._bibliography.citations
 
-    def add(self, text: str) -> list[Event]:
-        return [event for piece in self._parser.feed(text) for event in self._place(piece)]
+    async def add(self, text: str) -> list[Event]:
+        return await self._place(
+            segment for piece in self._parser.feed(text) for segment in self._segmenter.feed(piece)
+        )
+
+    def say(self, text: str) -> Event:
+        """What is not the model's: an answer, whatever of the model's was withheld before it."""
+        self._told.append(text)
+        self._aloud = self._withheld
+        return AnswerDelta(text)
 
     def note(self, event: ToolStarted | ToolFinished) -> Event:
-        """Text before a tool call is the model's thinking aloud: it does not count, unless it cited."""
+        """Text before a tool call is the model's thinking aloud: what of it was not told is dropped."""
         if isinstance(event, ToolStarted):
             self._parser.restart()
-            self._waiting = []
-            self._separator = PARAGRAPH if self._released else ""
-            self._said_anything = False
+            self._begin()
+            self._owed = PARAGRAPH
+            self._aloud = self._withheld
         return event
 
-    def finish(self) -> list[Event]:
-        events = [event for piece in self._parser.finish() for event in self._place(piece)]
-        if self._recalls() and not self._said_no_answer():
-            events += self._release()
-        return events
+    async def finish(self) -> list[Event]:
+        last = [segment for piece in self._parser.finish() for segment in self._segmenter.feed(piece)]
+        return await self._place([*last, *self._segmenter.finish()])
 
     def refusal(self) -> Refusal | None:
-        if self._released:
-            return None
-        reason = self._reason()
-        return Refusal(reason, MESSAGES[reason], self._nearest())
+        lost_too_much = self._mode == "strict" and (self._withheld - self._aloud) * 2 > self._sentences - self._aloud
+        ending = Ending(bool(self._told), lost_too_much, self._said_anything, self._said_no_answer)
+        return refusal_after(ending, self._context)
 
     def sources(self) -> list[Section]:
         """The sections cited, each once."""
-        cited = (self._passage(n) for n in self._cited)
-        return _distinct(cited)
+        return sections_of(self._bibliography.passages)
 
     def grounding(self) -> Grounding:
-        basis: Basis = "book" if self._cited else "conversation" if self._released else "none"
-        return Grounding(basis, self._parser.dropped, self._context.evidence())
+        basis: Basis = "book" if self._bibliography.citations else "conversation" if self._told else "none"
+        return Grounding(
+            basis,
+            self._parser.dropped,
+            self._context.evidence(),
+            self._mode,
+            self._sentences,
+            self._withheld,
+            self._disagreements,
+            searches_of(self._context),
+        )
 
-    def _place(self, piece: Piece) -> Iterator[Event]:
-        if self._separator:
-            self._waiting.append(self._separator)
-            self._separator = ""
-        if isinstance(piece, int):
-            if self._said_no_answer():
-                return
-            if piece not in self._cited:
-                self._cited[piece] = _citation(piece, self._passage(piece))
-                yield CitationFound(**asdict(self._cited[piece]))
-            self._waiting.append(f"[{piece}]")
-        else:
-            self._said_anything = self._said_anything or bool(piece.strip())
-            self._waiting.append(piece if self._released or self._waiting else piece.lstrip())
-        if self._cited:
-            yield from self._release()
+    async def _place(self, segments: Iterable[Segment]) -> list[Event]:
+        return [event for segment in segments for event in await self._placed(segment)]
 
-    def _release(self) -> list[Event]:
-        text = "".join(self._waiting)
-        self._waiting = []
-        if not text:
+    async def _placed(self, segment: Segment) -> list[Event]:
+        segment = self._without_links(segment)
+        for gone in self._outline.arrive(segment):
+            self._holes.leave_out(gone)
+        if not any(map(str.isalnum, segment.body)) and (self._mode == "strict" or not segment.cited):
+            self._outline.hold(Told(segment, segment.text).left_out())
             return []
-        self._released.append(text)
-        return [AnswerDelta(text)]
+        self._said_anything = True
+        if segment.body.strip(MARKUP).startswith(NO_ANSWER) or is_absence(segment.body):
+            self._said_no_answer = True
+        if segment.body.strip(MARKUP).startswith(NO_ANSWER):
+            return []
+        return self._ruled(segment, await self._examined(segment))
 
-    def _recalls(self) -> bool:
-        """A question about the conversation is answered from the history, without citations."""
-        return self._about_conversation and self._context.found(lookup_history.NAME) > 0
+    def _without_links(self, segment: Segment) -> Segment:
+        if segment.kind == "code":
+            return segment
+        links = self._examiner.links
+        return segment._replace(text=links.without_foreign(segment.text), body=links.without_foreign(segment.body))
 
-    def _reason(self) -> RefusalReason:
-        if self._said_no_answer() or (self._context.succeeded(search_book.NAME) and not self._context.shown):
-            return "no_match"
-        return "unsupported" if self._said_anything else "empty_answer"
+    async def _examined(self, segment: Segment) -> Ruling:
+        ruling = Ruling("link")
+        if not self._examiner.links.has_foreign(segment.text, in_code=segment.kind == "code"):
+            ruling = await self._examiner.examine(segment, self._cited_before(segment))
+        if self._mode == "strict" and self._holes.take(segment) and ruling.reason is None:
+            return ruling._replace(reason="list", proofs=())
+        return ruling
 
-    def _said_no_answer(self) -> bool:
-        return "".join(self._waiting).strip(MARKUP).startswith(NO_ANSWER)
+    def _ruled(self, segment: Segment, ruling: Ruling) -> list[Event]:
+        if ruling.is_claim or ruling.reason:
+            self._sentences += 1
+            self._withheld += ruling.reason is not None
+            self._disagreements += ruling.disagrees
+        verdict = None
+        if ruling.reason is not None:
+            if self._mode == "strict" or ruling.reason == "link":
+                return self._withhold(segment, ruling.reason)
+            verdict = SentenceFlagged(self._sentences, ruling.reason) if self._mode == "flag" else None
+        told = Told(segment, *self._worded(segment, ruling), verdict)
+        if segment.kind in STRUCTURE or not self._may_lead(ruling):
+            self._outline.hold(told)
+            return []
+        return [event for one in (*self._outline.release(), told) for event in self._tell(one)]
 
-    def _nearest(self) -> list[Section]:
-        return _distinct(cast("Passage", passage) for passage in self._context.shown)[:MOST_NEAREST]
+    def _may_lead(self, ruling: Ruling) -> bool:
+        """It can be the first that is told: it is proved, or needs no passage. After it, whatever may be told can."""
+        if ruling.proofs or self._told:
+            return True
+        if self._mode == "off":
+            return bool(self._context.recalled)
+        return ruling.reason is None and ruling.is_claim
 
-    def _passage(self, n: int) -> Passage:
-        return cast("Passage", self._context.shown[n - 1])
+    def _withhold(self, segment: Segment, reason: WithheldReason) -> list[Event]:
+        self._outline.hold(Told(segment, segment.text).left_out())
+        self._holes.leave_out(segment)
+        if segment.kind not in STRUCTURE:
+            self._hole_before = True
+        self.withheld.append(WithheldSentence(self._sentences, reason, segment.body))
+        return [SentenceWithheld(self._sentences, reason)]
 
+    def _worded(self, segment: Segment, ruling: Ruling) -> tuple[str, Sequence[Proof]]:
+        """With the numbers of what proves it; a sentence that is told although nothing does keeps its own."""
+        if self._mode == "off" or (self._mode == "flag" and not ruling.proofs):
+            return segment.text, ruling.proofs or [self._unverified(n) for n in segment.cited]
+        text = cited(segment, [proof.n for proof in ruling.proofs])
+        leans = self._mode == "strict" and self._hole_before and segment.kind in {"sentence", "item"}
+        return without_connective(text) if leans else text, ruling.proofs
 
-def _citation(n: int, passage: Passage) -> Citation:
-    return Citation(
-        n=n,
-        chunk_id=passage.chunk_id,
-        source=passage.source,
-        title=passage.title,
-        heading_path=passage.heading_path,
-        url=passage.url,
-        quote=passage.text,
-        start=passage.start,
-        end=passage.end,
-    )
+    def _unverified(self, n: int) -> Proof:
+        return Proof(n, 0, len(self._context.shown[n - 1].text), None, "model", is_verified=False)
 
+    def _tell(self, told: Told) -> list[Event]:
+        if told.is_left_out:
+            self._owed = wider(self._owed, told.text)
+            return []
+        text = joined(self._told[-1] if self._told else "", self._owed, told.text)
+        self._told.append(text)
+        self._owed = PARAGRAPH if told.segment.kind == "code" and told.proofs else ""
+        if told.segment.kind not in STRUCTURE:
+            self._hole_before = False
+        before = self._cited_before(told.segment)
+        self._cited_in = told.segment.paragraph, list(dict.fromkeys([*before, *(proof.n for proof in told.proofs)]))
+        verdict = [] if told.verdict is None else [told.verdict]
+        return [*self._bibliography.add(told.proofs), AnswerDelta(text), *verdict]
 
-def _distinct(passages: Iterator[Passage]) -> list[Section]:
-    sections = {(p.source, *p.heading_path): Section(p.source, p.title, p.heading_path, p.url) for p in passages}
-    return list(sections.values())
+    def _cited_before(self, segment: Segment) -> list[int]:
+        paragraph, cited = self._cited_in
+        return cited if paragraph == segment.paragraph else []

@@ -10,11 +10,29 @@ from msgspec.structs import asdict
 from app.errors import BookAgentError
 
 Basis = Literal["book", "conversation", "none"]
-RefusalReason = Literal["no_match", "unsupported", "empty_answer"]
+RefusalReason = Literal[
+    "no_match", "below_threshold", "off_topic", "unsupported", "search_failed", "selection_not_found", "empty_answer"
+]
+WithheldReason = Literal["unsupported", "fact", "link", "list", "no_passage"]
+Attribution = Literal["model", "code"]
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """A piece of a source file, between two character offsets."""
+
+    quote: str
+    start: int
+    end: int
+    support: float | None
+    """How well it supports a sentence of the answer, 0 to 1; null where it was not measured."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """A passage that the answer cites; start and end are character offsets of the quote in the source file."""
+    """A passage that the answer cites, and what of it supports the answer.
+
+    The quote supports the first sentence that cites the passage; start and end are its character offsets in the source
+    file. `further` has what other sentences rest on.
+    """
 
     n: int
     chunk_id: str
@@ -26,9 +44,12 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     support: float | None = None
-    """How well the quote supports the answer; null where it was not measured."""
+    """How well the quote supports its sentence, 0 to 1; null where it was not measured."""
     verified: bool = True
-    """The passage was shown to the model in this turn."""
+    """The passage was shown to the model in this turn, and, where that was measured, supports what cites it."""
+    attributed_by: Attribution = "model"
+    """Who put the number there: the model, or code for a sentence that a passage supports."""
+    further: list[Quote] = []
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -66,12 +87,31 @@ class PromptIdentity(msgspec.Struct, frozen=True):
     digest: str
 
 
+class Search(msgspec.Struct, frozen=True):
+    """One search of the book in the turn."""
+
+    query: str
+    by: Attribution
+    found: int
+    evidence: float | None
+    """How probable it is that the book answers, 0 to 1."""
+
+
 class Grounding(msgspec.Struct, frozen=True):
     basis: Basis
     dropped_citations: int
     """Numbers that no passage of this turn has; they were taken out of the answer."""
     evidence: float | None = None
     """How probable it is that the book answers, by what the turn's searches found, 0 to 1; null without a search."""
+    mode: str = "off"
+    """GROUNDING."""
+    sentences: int = 0
+    """Of the model's text, those that were compared with the passages."""
+    withheld: int = 0
+    """Of those, the ones that nothing supports."""
+    disagreements: int = 0
+    """Sentences that the cited passages don't support, and others do."""
+    searches: list[Search] = []
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -125,7 +165,22 @@ class AnswerDelta(msgspec.Struct, frozen=True, tag_field="type", tag="answer.del
 
 
 class CitationFound(Citation, frozen=True, kw_only=True, tag_field="type", tag="citation"):
-    """Comes before the delta that holds its number for the first time."""
+    """Comes before the delta that holds its number for the first time, and again when it gets a further quote."""
+
+
+class SentenceWithheld(msgspec.Struct, frozen=True, tag_field="type", tag="sentence.withheld"):
+    """A sentence of the model's that nothing supports, and that is not told."""
+
+    position: int
+    """Among the sentences of the model's text, from 1."""
+    reason: WithheldReason
+
+
+class SentenceFlagged(msgspec.Struct, frozen=True, tag_field="type", tag="sentence.flagged"):
+    """With GROUNDING=flag: a sentence that was told, and that nothing supports."""
+
+    position: int
+    reason: WithheldReason
 
 
 class AnswerCompleted(Answer, frozen=True, kw_only=True, tag_field="type", tag="answer.completed"):
@@ -145,7 +200,16 @@ class TurnCancelled(Answer, frozen=True, kw_only=True, tag_field="type", tag="tu
 
 
 Terminal = AnswerCompleted | AnswerRefused | TurnFailed | TurnCancelled
-Event = TurnStarted | ToolStarted | ToolFinished | AnswerDelta | CitationFound | Terminal
+Event = (
+    TurnStarted
+    | ToolStarted
+    | ToolFinished
+    | AnswerDelta
+    | CitationFound
+    | SentenceWithheld
+    | SentenceFlagged
+    | Terminal
+)
 
 TERMINALS: dict[str, type[Terminal]] = {
     "answered": AnswerCompleted,
@@ -162,15 +226,15 @@ def terminal(answer: Answer) -> Terminal:
 async def fold(events: AsyncIterable[Event]) -> Answer:
     """The JSON answer: the text of the deltas, the citations, and what the terminal event says of them."""
     text: list[str] = []
-    citations: list[Citation] = []
+    citations: dict[int, Citation] = {}
     async for event in events:
         match event:
             case AnswerDelta():
                 text.append(event.text)
             case CitationFound():
-                citations.append(Citation(**asdict(event)))
+                citations[event.n] = Citation(**asdict(event))
             case Answer():
-                return Answer(**asdict(event) | {"answer": "".join(text), "citations": citations})
+                return Answer(**asdict(event) | {"answer": "".join(text), "citations": list(citations.values())})
             case _:
                 pass
     raise BookAgentError("The turn ended without an answer.")

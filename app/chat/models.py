@@ -10,6 +10,7 @@ import openai
 from agents import Agent, Model, ModelSettings, OpenAIChatCompletionsModel
 
 from app.book.bm25 import TermEncoder
+from app.book.embedding import Embedder
 from app.chat.extraction import Extractor
 from app.chat.offline import OfflineModel
 from app.chat.prompts import Prompt
@@ -47,9 +48,9 @@ def open_client(settings: Settings) -> openai.AsyncOpenAI | None:
     return client
 
 
-def make_model(settings: Settings, client: openai.AsyncOpenAI | None, terms: TermEncoder) -> Model:
+def make_model(settings: Settings, client: openai.AsyncOpenAI | None, terms: TermEncoder, embedder: Embedder) -> Model:
     if client is None:
-        return OfflineModel(Extractor(terms.stems))
+        return OfflineModel(Extractor(terms.stems, embedder.embed_texts))
     return OpenAIChatCompletionsModel(settings.model, client)
 
 

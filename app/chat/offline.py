@@ -25,8 +25,9 @@ from openai.types.responses import (
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
 from app.chat.extraction import Extractor
+from app.chat.material import is_material
 from app.chat.prompts import NO_ANSWER
-from app.chat.questions import is_about_conversation
+from app.chat.questions import is_about_conversation, leans_on_earlier
 from tools import lookup_history, search_book
 
 WORD = re.compile(r"\s*\S+\s*")
@@ -49,7 +50,7 @@ class OfflineModel(Model):
         *_rest: Any,
         **_options: Any,
     ) -> ModelResponse:
-        output = self._respond(input)
+        output = await self._respond(input)
         read, written = _token_counts(system_instructions, input, output)
         usage = Usage(requests=1, input_tokens=read, output_tokens=written, total_tokens=read + written)
         return ModelResponse(output=[output], usage=usage, response_id=None)
@@ -61,41 +62,27 @@ class OfflineModel(Model):
         *_rest: Any,
         **_options: Any,
     ) -> AsyncIterator[TResponseStreamEvent]:
-        output = self._respond(input)
+        output = await self._respond(input)
         for event in _events(output, _token_counts(system_instructions, input, output)):
             yield event
             await asyncio.sleep(0)  # a reader must get its turn between two words
 
-    def _respond(self, given: str | list[TResponseInputItem]) -> Output:
+    async def _respond(self, given: str | list[TResponseInputItem]) -> Output:
         items: list[Any] = [{"role": "user", "content": given}] if isinstance(given, str) else given
-        question = next(_text(item) for item in reversed(items) if item.get("role") == "user")
+        asked = [_text(item) for item in items if item.get("role") == "user" and not is_material(item)]
+        question, before = asked[-1], asked[:-1]
         result = items[-1].get("output") if items[-1].get("type") == "function_call_output" else None
-        about_conversation = is_about_conversation(question)
-        if result is None:
-            return _history_call() if about_conversation else _search_call(question, items)
-        if about_conversation:
-            return _message(_recalled(str(result)))
-        return _message(self._extractor.answer(question, str(result), earlier=_earlier(question, items)) or NO_ANSWER)
-
-
-def _search_call(question: str, items: list[Any]) -> ResponseFunctionToolCall:
-    query = f"{_earlier(question, items)} {question}".strip()
-    return _call(search_book.NAME, {"query": query, "section": None})
-
-
-def _earlier(question: str, items: list[Any]) -> str:
-    """The question before, if this one leans on it."""
-    before = [_text(item) for item in items if item.get("role") == "user"][:-1]
-    return before[-1] if before and _leans_on_earlier(question) else ""
+        if is_about_conversation(question):
+            return _history_call() if result is None else _message(_recalled(str(result)))
+        earlier = before[-1] if before and leans_on_earlier(question) else ""
+        passages = result or next((_text(item) for item in items if is_material(item)), None)
+        if passages is None:
+            return _call(search_book.NAME, {"query": f"{earlier} {question}".strip()})
+        return _message(await self._extractor.answer(question, str(passages), earlier=earlier) or NO_ANSWER)
 
 
 def _history_call() -> ResponseFunctionToolCall:
     return _call(lookup_history.NAME, {"query": None, "limit": lookup_history.MOST})
-
-
-def _leans_on_earlier(question: str) -> bool:
-    words = re.findall(r"\w+", question.lower())
-    return len(words) <= 3 or bool({"it", "its", "they", "them", "that", "this", "those", "these"} & set(words))  # noqa: PLR2004
 
 
 def _recalled(result: str) -> str:

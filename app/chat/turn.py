@@ -10,11 +10,14 @@ from uuid import UUID
 import anyio
 import stamina
 import structlog
-from agents import Agent, RunConfig, Runner, RunResultStreaming, ToolCallOutputItem
+from agents import Agent, ModelSettings, RunConfig, Runner, RunResultStreaming, ToolCallOutputItem
 
+from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.chat import models
-from app.chat.composition import Composition
+from app.chat.asking import Asked
+from app.chat.composition import Composition, Examines
+from app.chat.courtesies import NOTHING_BEFORE, reply_to
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -29,16 +32,21 @@ from app.chat.events import (
     Usage,
     terminal,
 )
+from app.chat.examination import Examiner, Uncritical
+from app.chat.links import Links
 from app.chat.memory import MOST_EXCHANGES, input_of
+from app.chat.preparation import prepare
 from app.chat.prompts import Prompt
-from app.chat.questions import is_about_conversation
-from app.chat.record import problem_of, record_of
+from app.chat.questions import is_about_conversation, small_talk
+from app.chat.record import circumstances_of, problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
+from app.chat.support import Judge
 from app.errors import BookAgentError, TurnTimeoutError
-from app.history.conversations import Conversations, StoredTurn
+from app.history.conversations import PUBLIC, Conversations, StoredTurn
 from app.metrics import Metrics
 from app.settings import Settings
+from tools import lookup_history
 from tools.context import ToolCall, TurnContext
 
 STOP_TIMEOUT_S = 5
@@ -55,35 +63,40 @@ class TurnParts:
     settings: Settings
     conversations: Conversations
     retriever: Retriever
+    locator: Locator
+    judge: Judge
+    count_tokens: Callable[[str], int]
     prompt: Prompt
     agent: Agent[TurnContext]
     metrics: Metrics
     running: RunningTurns
 
 
-async def open_turn(parts: TurnParts, owner: str, question: str, conversation_id: UUID | None) -> "Turn":
+async def open_turn(parts: TurnParts, owner: str, asked: Asked, conversation_id: UUID | None) -> "Turn":
     """Stores the question, and begins to answer it. Raises NotFoundError or DatabaseUnavailableError."""
-    stored = await parts.conversations.store_question(owner, conversation_id, question)
-    turn = Turn(parts, owner, question, stored)
+    stored = await parts.conversations.store_question(owner, conversation_id, asked.question, circumstances_of(asked))
+    turn = Turn(parts, owner, asked, stored)
     turn.start()
     await asyncio.sleep(0)  # it takes its first step: a task that is cancelled before that never runs
     return turn
 
 
 class Turn:
-    def __init__(self, parts: TurnParts, owner: str, question: str, stored: StoredTurn) -> None:
+    def __init__(self, parts: TurnParts, owner: str, asked: Asked, stored: StoredTurn) -> None:
         self._parts = parts
         self._owner = owner
-        self._question = question
+        self._asked = asked
         self.stored = stored
         self._started = time.perf_counter()
         self._index_version: str | None = None
         self._usage = Usage()
         self._context = TurnContext(
-            BookOfTurn(parts.retriever, parts.settings.search_limit, parts.metrics),
-            HistoryOfTurn(parts.conversations, owner, stored.conversation_id),
+            BookOfTurn(parts.retriever, parts.settings.search_limit, parts.metrics, asked.narrowing),
+            HistoryOfTurn(parts.conversations, owner, stored.conversation_id, personal=owner != PUBLIC),
         )
-        self._composition = Composition(self._context, about_conversation=is_about_conversation(question))
+        self._is_recalling = is_about_conversation(asked.question)
+        self._composition = Composition(self._context, self._examiner(), parts.settings.grounding)
+        self._refusal: Refusal | None = None
         self._first_text_s: float | None = None
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -120,7 +133,7 @@ class Turn:
             return self._failed(TurnTimeoutError())
         except Exception as error:  # noqa: BLE001 - whatever it is, the turn ends with an event that says so
             return self._failed(_translated(error))
-        refusal = self._composition.refusal()
+        refusal = self._refusal or self._composition.refusal()
         return self._result("refused" if refusal else "answered", refusal=refusal)
 
     async def _kept(self, answer: Answer) -> Answer:
@@ -134,7 +147,9 @@ class Turn:
         return answer
 
     async def _store(self, answer: Answer) -> None:
-        await self._parts.conversations.store_answer(self._owner, answer.message_id, record_of(answer))
+        await self._parts.conversations.store_answer(
+            self._owner, answer.message_id, record_of(answer, self._composition.withheld)
+        )
 
     async def _store_later(self, answer: Answer) -> None:
         async for attempt in stamina.retry_context(
@@ -144,29 +159,57 @@ class Turn:
                 await self._store(answer)
 
     async def _answer(self, emit: Emit) -> None:
-        conversations, settings = self._parts.conversations, self._parts.settings
-        exchanges = await conversations.recent_exchanges(self._owner, self.stored.conversation_id, MOST_EXCHANGES)
+        settings, asked = self._parts.settings, self._asked
+        courtesy = small_talk(asked.question) if asked.selected_text is None else None
+        if courtesy is not None:
+            emit(self._composition.say(reply_to(courtesy, settings.book_title)))
+            return
+        exchanges = await self._parts.conversations.recent_exchanges(
+            self._owner, self.stored.conversation_id, MOST_EXCHANGES
+        )
         self._index_version = await self._parts.retriever.index_version()
+        mode = "agentic" if self._is_recalling else settings.retrieval
+        earlier = exchanges[-1].question if exchanges else None
+        data, self._refusal = await prepare(asked, earlier, self._context, self._parts.locator, mode, emit)
+        if self._refusal is None:
+            remembered = input_of(exchanges, settings.history_tokens, self._parts.count_tokens)
+            await self._ask_model([*remembered, *data, {"role": "user", "content": asked.question}], emit, bool(data))
+        if self._is_recalling and self._context.succeeded(lookup_history.NAME) and not self._context.recalled:
+            emit(self._composition.say(NOTHING_BEFORE))
+
+    async def _ask_model(self, given: list[Any], emit: Emit, has_passages: bool) -> None:
+        """A model that has passages need not call a tool."""
         run = Runner.run_streamed(
             self._parts.agent,
-            [*input_of(exchanges, settings.history_tokens), {"role": "user", "content": self._question}],
+            given,
             context=self._context,
-            max_turns=settings.model_max_calls,
+            max_turns=self._parts.settings.model_max_calls,
             run_config=RunConfig(
                 workflow_name="book-agent",
                 trace_include_sensitive_data=False,
                 tool_not_found_behavior="return_error_to_model",
+                model_settings=ModelSettings(tool_choice="auto") if has_passages else None,
             ),
         )
+        composition = self._composition
         try:
             async for event in _read(run, self._context):
-                for out in self._composition.add(event) if isinstance(event, str) else [self._composition.note(event)]:
+                for out in await composition.add(event) if isinstance(event, str) else [composition.note(event)]:
                     emit(out)
-            for out in self._composition.finish():
+            for out in await composition.finish():
                 emit(out)
         finally:
             run.cancel()
             self._usage = _usage(run)
+
+    def _examiner(self) -> Examines:
+        parts, context = self._parts, self._context
+        links = Links(parts.settings.book_base_url, lambda: [passage.url for passage in context.shown])
+        if parts.settings.grounding == "off":
+            return Uncritical(links, context.shown)
+        recalled = context.recalled if self._is_recalling else ()
+        orders = str(parts.agent.instructions)
+        return Examiner(parts.judge, links, self._asked.question, context.shown, recalled, orders)
 
     def _timed(self, emit: Emit) -> Emit:
         def emit_timed(event: Event) -> None:
@@ -216,7 +259,11 @@ class Turn:
             metrics.first_text_seconds.observe(self._first_text_s)
         metrics.tokens.labels("input", answer.model).inc(answer.usage.input_tokens)
         metrics.tokens.labels("output", answer.model).inc(answer.usage.output_tokens)
-        metrics.dropped_citations.inc(answer.grounding.dropped_citations)
+        grounding = answer.grounding
+        metrics.dropped_citations.inc(grounding.dropped_citations)
+        metrics.disagreements.inc(grounding.disagreements)
+        metrics.sentences.labels("supported").inc(grounding.sentences - grounding.withheld)
+        metrics.sentences.labels("unsupported").inc(grounding.withheld)
 
 
 async def _read(run: RunResultStreaming, context: TurnContext) -> AsyncIterator[str | ToolStarted | ToolFinished]:

@@ -16,7 +16,7 @@ COMMANDS = {
     "search": ("app.cli.client:search", "Show the passages that a running server finds."),
     "index": ("app.cli.index:index", "Index a book, and keep the index as the book is."),
     "init-collection": ("app.cli.index:init_collection", "Make the Qdrant collection, if it is not there."),
-    "eval": ("app.cli.evaluate:evaluation", "Measure how well the book's answers are found."),
+    "eval": ("app.cli.evaluate:evaluation", "Measure how well answers are found, and how good they are."),
     "migrate": ("app.cli.check:migrate", "Bring the database's tables up to date."),
     "check": ("app.cli.check:check", "Check the settings and everything the service depends on."),
 }

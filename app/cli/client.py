@@ -32,14 +32,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="The whole an
 @click.command()
 @click.argument("question")
 @click.option("--conversation", metavar="ID", help="Go on with a conversation.")
+@click.option("--selected", metavar="TEXT", help="Ask about this text of the book.")
+@click.option("--page", help="The page being read, which is preferred: its address, or its source file.")
 @url_option
 @json_option
-def ask(question: str, conversation: str | None, url: str | None, as_json: bool) -> None:
+def ask(
+    question: str, conversation: str | None, selected: str | None, page: str | None, url: str | None, as_json: bool
+) -> None:
     """Ask a running server a question; the answer streams in, then its sources.
 
     Exit code: 0 answered or refused, 1 failed, 2 no server or a request that it does not take.
     """
-    body = {"content": question} | ({"conversation_id": conversation} if conversation else {})
+    given = {"content": question, "conversation_id": conversation, "selected_text": selected, "page": page}
+    body = {name: value for name, value in given.items() if value}
     with _server(url) as server, connect_sse(server, "POST", "/api/v1/chat/stream", json=body) as source:
         _check(source.response)
         answer: dict[str, Any] = {}
@@ -125,7 +130,7 @@ def _print_end(answer: dict[str, Any]) -> None:
     if error := answer.get("error"):
         console.print(f"\n{error['detail']}", style="red", markup=False)
     elif refusal := answer.get("refusal"):
-        console.print(refusal["message"], markup=False)
+        console.print(f"\n{refusal['message']}" if answer["answer"] else refusal["message"], markup=False)
         _print_sections("Nearest sections", [(None, section) for section in refusal["nearest"]])
     else:
         click.echo()

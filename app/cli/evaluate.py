@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from app.book.bm25 import TermEncoder
-from app.book.chunking import check_sizes
 from app.book.edge_store import EdgeStore
 from app.book.embedding import load_embedder
 from app.book.evaluation import (
@@ -28,14 +27,14 @@ from app.book.evaluation import (
 )
 from app.book.indexing import IndexOptions
 from app.book.retrieval import Retriever
+from app.cli.answers import answers
+from app.cli.comparing import changes_of, index_options
 from app.cli.embedded import SAMPLE_BOOK, EmbeddedBook
 from app.cli.index_targets import run_index
 from app.logs import configure_logs
 from app.settings import Settings, environment, load_settings
 
 SAMPLE_QUESTIONS = SAMPLE_BOOK / "evaluation" / "retrieval.jsonl"
-CUTTING = ("chunk_size", "chunk_overlap")
-"""Options of `index` that --compare takes beside the settings."""
 
 
 class Miss(msgspec.Struct):
@@ -65,6 +64,9 @@ def evaluation() -> None:
     """Measure on questions with known answers."""
 
 
+evaluation.add_command(answers)
+
+
 @evaluation.command()
 @click.option("--book", default=SAMPLE_BOOK, type=click.Path(exists=True, path_type=Path), help="The book.")
 @click.option(
@@ -87,7 +89,7 @@ def retrieval(book: Path, questions: Path, worst: int, compare: tuple[str, ...],
     CHUNK_SIZE or CHUNK_OVERLAP.
     """
     configure_logs("warning", console=True)
-    gold, changes = read_questions(questions), _changes(compare)
+    gold, changes = read_questions(questions), changes_of(compare)
     plain, changed = _setup(book.resolve(), {}), _setup(book.resolve(), changes)
     report = _report(plain, gold, worst)
     if not changes:
@@ -101,28 +103,9 @@ def retrieval(book: Path, questions: Path, worst: int, compare: tuple[str, ...],
         _print(report, compared)
 
 
-def _changes(compare: Sequence[str]) -> Mapping[str, str]:
-    pairs = [pair.partition("=") for pair in compare]
-    if not all(name and equals for name, equals, _ in pairs):
-        raise click.BadParameter("must be NAME=VALUE", param_hint="--compare")
-    known = set(load_settings({}, required=(), provider_key=False).__struct_fields__) | set(CUTTING)
-    unknown = [name for name, _, _ in pairs if name.lower() not in known]
-    if unknown:
-        raise click.BadParameter(f"there is no setting {unknown[0]}", param_hint="--compare")
-    return {name.upper(): value for name, _, value in pairs}
-
-
 def _setup(book: Path, changes: Mapping[str, str]) -> tuple[Settings, IndexOptions]:
     settings = load_settings(environment(Path.cwd()) | dict(changes), required=(), provider_key=False)
-    sizes = {name: changes[name.upper()] for name in CUTTING if name.upper() in changes}
-    try:
-        options = msgspec.structs.replace(
-            IndexOptions(source=book), **msgspec.convert(sizes, dict[str, int], strict=False)
-        )
-        check_sizes(options.chunk_size, options.chunk_overlap)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise click.BadParameter(f"{' or '.join(sizes).upper()}: {error}", param_hint="--compare") from error
-    return settings, options
+    return settings, index_options(book, changes)
 
 
 def _report(setup: tuple[Settings, IndexOptions], gold: Sequence[GoldQuestion], worst: int) -> RetrievalReport:

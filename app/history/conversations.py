@@ -10,7 +10,10 @@ from psycopg.types.json import Jsonb
 
 from app.errors import NotFoundError
 from app.history.database import Connection, Database
+from app.history.exchanges import ANSWERED, FOUND, HALVING, LATEST, QUERY_LENGTH, Exchange
 
+PUBLIC = "public"
+"""Whose everything is while nobody signs in."""
 TITLE_LENGTH = 80
 Status = Literal["complete", "running", "answered", "refused", "failed", "cancelled"]
 
@@ -24,16 +27,8 @@ class StoredTurn(msgspec.Struct, frozen=True):
     """Of the answer."""
 
 
-class Exchange(msgspec.Struct, frozen=True):
-    """A question and the answer it got."""
-
-    question: str
-    answer: str
-    asked_at: datetime
-
-
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is kept of an answer; citations, refusal, error and timings as JSON."""
+    """All that is kept of an answer; from the citations on as JSON."""
 
     status: Status
     content: str
@@ -49,6 +44,9 @@ class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Any
     error: Any
     timings: Any
+    grounding: Any
+    withheld: Any
+    """Sentences of the model's that were not told."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +65,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     citations: Any = None
     refusal: Any = None
     error: Any = None
+    grounding: Any = None
+    asked_with: Any = None
+    """Of a question: the selected text, the page and the filters, if there were any."""
 
+
+AS_JSON = ("citations", "refusal", "error", "timings", "grounding", "withheld")
 
 STORE_QUESTION = """
-insert into messages (id, conversation_id, owner, turn_id, role, status, content) values
-    (%(question_id)s, %(conversation)s, %(owner)s, %(turn)s, 'user', 'complete', %(text)s),
-    (%(answer_id)s, %(conversation)s, %(owner)s, %(turn)s, 'assistant', 'running', '')
+insert into messages (id, conversation_id, owner, turn_id, role, status, content, asked_with) values
+    (%(question_id)s, %(conversation)s, %(owner)s, %(turn)s, 'user', 'complete', %(text)s, %(asked_with)s),
+    (%(answer_id)s, %(conversation)s, %(owner)s, %(turn)s, 'assistant', 'running', '', null)
 """
 
 STORE_ANSWER = """
@@ -80,7 +83,8 @@ update messages set
     finished_at = now(), status = %(status)s, content = %(content)s, model = %(model)s, prompt_name = %(prompt_name)s,
     prompt_version = %(prompt_version)s, prompt_digest = %(prompt_digest)s, index_version = %(index_version)s,
     input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, model_calls = %(model_calls)s,
-    citations = %(citations)s, refusal = %(refusal)s, error = %(error)s, timings = %(timings)s
+    citations = %(citations)s, refusal = %(refusal)s, error = %(error)s, timings = %(timings)s,
+    grounding = %(grounding)s, withheld = %(withheld)s
 where id = %(id)s and owner = %(owner)s and status = 'running'
 """
 
@@ -89,33 +93,9 @@ update messages set status = 'failed', finished_at = now()
 where status = 'running' and created_at < now() - make_interval(secs => %s)
 """
 
-RECENT_EXCHANGES = """
-select question.content as question, answer.content as answer, question.created_at as asked_at
-from messages answer
-join messages question
-    on question.turn_id = answer.turn_id and question.owner = answer.owner and question.role = 'user'
-where answer.owner = %(owner)s and answer.conversation_id = %(conversation)s
-    and answer.role = 'assistant' and answer.status = 'answered'
-order by answer.position desc limit %(limit)s
-"""
-
-FIND_EXCHANGES = """
-with wanted as (
-    select replace(plainto_tsquery('english', %(query)s)::text, '&', '|')::tsquery as words
-)
-select question.content as question, answer.content as answer, question.created_at as asked_at
-from wanted, messages answer
-join messages question
-    on question.turn_id = answer.turn_id and question.owner = answer.owner and question.role = 'user'
-where answer.owner = %(owner)s and answer.conversation_id = %(conversation)s
-    and answer.role = 'assistant' and answer.status = 'answered'
-    and (question.words @@ wanted.words or answer.words @@ wanted.words)
-order by ts_rank(question.words || answer.words, wanted.words) desc, answer.position desc limit %(limit)s
-"""
-
 MESSAGES = """
 select id, turn_id, position, role, status, content, created_at, model, prompt_name, prompt_version, prompt_digest,
-    index_version, citations, refusal, error
+    index_version, citations, refusal, error, grounding, asked_with
 from messages
 where conversation_id = %(conversation)s and owner = %(owner)s
     and (%(before)s::bigint is null or position < %(before)s)
@@ -127,7 +107,9 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def store_question(self, owner: str, conversation_id: UUID | None, question: str) -> StoredTurn:
+    async def store_question(
+        self, owner: str, conversation_id: UUID | None, question: str, asked_with: dict[str, Any] | None = None
+    ) -> StoredTurn:
         """Raises NotFoundError when the conversation is not the owner's."""
         turn = StoredTurn(uuid4(), conversation_id or uuid4(), uuid4())
         text = without_nul(question)
@@ -148,15 +130,14 @@ class Conversations:
                     "owner": owner,
                     "turn": turn.turn_id,
                     "text": text,
+                    "asked_with": asked_with and Jsonb(without_nuls(asked_with)),
                 },
             )
         return turn
 
     async def store_answer(self, owner: str, message_id: UUID, answer: AnswerRecord) -> None:
         values = msgspec.structs.asdict(answer) | {
-            name: Jsonb(getattr(answer, name))
-            for name in ("citations", "refusal", "error", "timings")
-            if getattr(answer, name) is not None
+            name: Jsonb(without_nuls(getattr(answer, name))) for name in AS_JSON if getattr(answer, name) is not None
         }
         async with self._database.connection() as connection:
             await connection.execute(
@@ -171,15 +152,21 @@ class Conversations:
 
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
         """Answered ones, oldest first."""
-        return await self._exchanges(
-            RECENT_EXCHANGES, {"owner": owner, "conversation": conversation_id, "limit": limit}
-        )
+        return (await self._exchanges(ANSWERED, owner, conversation_id, limit=limit))[::-1]
 
-    async def find_exchanges(self, owner: str, conversation_id: UUID, query: str, limit: int) -> list[Exchange]:
-        """Answered ones whose question or answer has a word of the query, oldest first."""
+    async def latest_exchanges(
+        self, owner: str, conversation_id: UUID, limit: int, *, everywhere: bool
+    ) -> list[Exchange]:
+        """However they ended, latest first; with `everywhere`, of the owner's other conversations, too."""
+        return await self._exchanges(LATEST, owner, conversation_id, limit=limit, everywhere=everywhere)
+
+    async def find_exchanges(
+        self, owner: str, conversation_id: UUID, query: str, limit: int, *, everywhere: bool
+    ) -> list[Exchange]:
+        """Those with a word of the query, however they ended, best first by words and recency."""
+        words = without_nul(query[:QUERY_LENGTH])
         return await self._exchanges(
-            FIND_EXCHANGES,
-            {"owner": owner, "conversation": conversation_id, "query": without_nul(query), "limit": limit},
+            FOUND, owner, conversation_id, query=words, limit=limit, everywhere=everywhere, halving=HALVING
         )
 
     async def messages(self, owner: str, conversation_id: UUID, *, limit: int, before: int | None) -> list[Message]:
@@ -192,11 +179,22 @@ class Conversations:
             )
             return (await cursor.fetchall())[::-1]
 
-    async def _exchanges(self, statement: LiteralString, values: dict[str, Any]) -> list[Exchange]:
+    async def _exchanges(
+        self, statement: LiteralString, owner: str, conversation_id: UUID, **values: str | float
+    ) -> list[Exchange]:
         async with self._database.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Exchange))
-            await cursor.execute(statement, values)
-            return sorted(await cursor.fetchall(), key=lambda exchange: exchange.asked_at)
+            await cursor.execute(statement, {"owner": owner, "conversation": conversation_id} | values)
+            return await cursor.fetchall()
+
+
+def without_nuls(value: Any) -> Any:
+    """The same for every text in JSON."""
+    if isinstance(value, str):
+        return without_nul(value)
+    if isinstance(value, dict):
+        return {key: without_nuls(inner) for key, inner in value.items()}
+    return [without_nuls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def without_nul(text: str) -> str:

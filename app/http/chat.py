@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, SkipValidation
 from litestar.response import Stream
 
+from app.chat.asking import Asked
 from app.chat.events import Answer, Event, fold
 from app.chat.turn import Turn, open_turn
 from app.errors import ClientGoneError, UnavailableError
@@ -87,7 +88,8 @@ async def chat_stream(
 
 async def begin(request: Request[Any, Any, Any], resources: Resources, owner: str, data: ChatRequest) -> Turn:
     """What the log says of the turn stays so if its client leaves before the end."""
-    turn = await open_turn(resources.turn_parts, owner, data.content, data.conversation_id)
+    asked = Asked(data.content, data.selected_text, data.page, data.filters)
+    turn = await open_turn(resources.turn_parts, owner, asked, data.conversation_id)
     observation_of(request.scope).fields |= {"turn_id": str(turn.stored.turn_id), "turn_status": "cancelled"}
     return turn
 

@@ -24,6 +24,15 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     conversation_id: Annotated[
         UUID | None, Meta(description="An earlier answer's, to ask a follow-up; a new conversation without it")
     ] = None
+    selected_text: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"\S")] | None,
+        Meta(description="What the reader has selected in the book, to ask about it"),
+    ] = None
+    page: Annotated[
+        Annotated[str, Meta(max_length=2000)] | None,
+        Meta(description="The page being read: its address, the address's path, or its source file; it is preferred"),
+    ] = None
+    filters: Filters = NO_FILTERS
 
 
 class RetrieveRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,11 +2,9 @@
 
 from litestar.datastructures import State
 
+from app.history.conversations import PUBLIC
 from app.http.health import ModelHealth
 from app.resources import Resources
-
-PUBLIC = "public"
-"""Whose everything is while nobody signs in."""
 
 
 def provide_resources(state: State) -> Resources:

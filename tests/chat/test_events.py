@@ -18,8 +18,11 @@ from app.chat.events import (
     Grounding,
     Problem,
     PromptIdentity,
+    Quote,
     Refusal,
     Section,
+    SentenceFlagged,
+    SentenceWithheld,
     Timings,
     ToolFinished,
     ToolStarted,
@@ -71,6 +74,8 @@ EVENTS: dict[str, Event] = {
     "tool.finished": ToolFinished("search_book", "call-1", 6, 12),
     "answer.delta": AnswerDelta("Tides rise [1]."),
     "citation": FOUND,
+    "sentence.withheld": SentenceWithheld(2, "unsupported"),
+    "sentence.flagged": SentenceFlagged(3, "fact"),
     "answer.completed": terminal(answer()),
     "answer.refused": terminal(REFUSED),
     "turn.failed": terminal(FAILED),
@@ -140,6 +145,18 @@ async def test_the_fold_of_the_stream_is_the_answer_of_its_last_event(events, wh
 async def test_the_fold_is_made_of_what_was_told_and_not_of_what_the_last_event_repeats():
     folded = await fold(stream(AnswerDelta("Tides."), terminal(answer())))
     assert (folded.answer, folded.citations) == ("Tides.", [])
+
+
+async def test_a_citation_that_comes_again_is_kept_once_in_its_place_and_its_last_form():
+    other = msgspec.structs.replace(FOUND, n=2)
+    again = msgspec.structs.replace(FOUND, further=[Quote("They fall.", 12, 22, 0.8)])
+    folded = await fold(stream(FOUND, other, AnswerDelta("Tides [1] [2]."), again, terminal(answer())))
+    assert [(citation.n, len(citation.further)) for citation in folded.citations] == [(1, 1), (2, 0)]
+
+
+async def test_verdicts_are_not_in_the_text():
+    events = (SentenceWithheld(1, "fact"), AnswerDelta("Tides rise [1]."), SentenceFlagged(2, "fact"))
+    assert (await fold(stream(*events, terminal(answer())))).answer == "Tides rise [1]."
 
 
 async def test_nothing_after_the_last_event_counts():

@@ -7,11 +7,15 @@ import pytest
 from agents import Agent, RunConfig, Runner
 
 from app.book.bm25 import TermEncoder
+from app.book.embedding import Embedder
+from app.chat.material import message_of
 from app.chat.models import make_agent, make_model
+from app.chat.offline import OfflineModel
 from app.chat.prompts import NO_ANSWER, load_prompt
 from app.settings import Settings
-from tests.fakes.sources import exchange, passage, turn_context
+from tests.fakes.sources import BookInMemory, HistoryInMemory, exchange, passage, turn_context
 from tools.context import TurnContext
+from tools.search_book import render, told
 
 TIDE = passage("A tide is the regular rise and fall of the sea.", "Tides")
 SPRING = passage("Spring tides come at full moon.", "Tides > Spring tides")
@@ -19,9 +23,9 @@ UNTRACED = RunConfig(tracing_disabled=True)
 
 
 @pytest.fixture
-def agent(terms: TermEncoder) -> Agent[TurnContext]:
+def agent(terms: TermEncoder, embedder: Embedder) -> Agent[TurnContext]:
     settings = Settings(model_provider="offline")
-    return make_agent(load_prompt("book_agent", "v1"), settings, make_model(settings, None, terms))
+    return make_agent(load_prompt("book_agent", "v1"), settings, make_model(settings, None, terms, embedder))
 
 
 def asked(*questions: str) -> list[Any]:
@@ -50,7 +54,44 @@ async def test_it_searches_the_book_and_then_cites(agent):
 
 @pytest.mark.parametrize("found", [[TIDE], []], ids=["nothing that answers", "nothing at all"])
 async def test_it_says_so_when_the_book_has_no_answer(agent, found):
-    assert await answered(agent, turn_context(found), "How do I bake bread?") == NO_ANSWER
+    context = TurnContext(BookInMemory(found, evidence=0.05), HistoryInMemory())
+    assert await answered(agent, context, "How do I bake bread?") == NO_ANSWER
+
+
+class TestMaterial:
+    """Passages that lie before the question."""
+
+    async def ask(self, agent: Agent[TurnContext], material: Any, *questions: str) -> tuple[str, TurnContext]:
+        context = turn_context([TIDE])
+        *before, question = asked(*questions)
+        result = await Runner.run(agent, [*before, material, question], context=context, run_config=UNTRACED)
+        return result.final_output, context
+
+    async def test_it_cites_them_without_a_search(self, agent):
+        told_before = message_of(told([(1, TIDE), (2, SPRING)], 0.9))
+        answer, context = await self.ask(agent, told_before, "When do spring tides come?")
+        assert answer == "Spring tides come at full moon. [2]"
+        assert (context.book.searches, context.calls) == ([], {})
+
+    async def test_it_says_so_when_they_have_no_answer(self, agent):
+        answer, context = await self.ask(agent, message_of(told([(1, TIDE)], 0.05)), "How do I bake bread?")
+        assert (answer, context.book.searches) == (NO_ANSWER, [])
+
+    async def test_they_are_not_the_question_before(self):
+        class Extraction:
+            async def answer(self, question: str, _rendered: str, *, earlier: str) -> str:
+                return f"{question} after {earlier}"
+
+        material = message_of(told([(1, SPRING)], 0.9))
+        *before, question = asked("What is a tide?", "And why?")
+        model: Any = OfflineModel(Extraction())
+        response = await model.get_response(None, [*before, material, question])
+        assert response.output[0].content[0].text == "And why? after What is a tide?"
+
+    async def test_it_quotes_what_the_reader_selected(self, agent):
+        selected = message_of(render([(1, TIDE), (2, SPRING)]), selection=SPRING.text)
+        answer, _ = await self.ask(agent, selected, "Why?")
+        assert answer == f"{SPRING.text} [2]"
 
 
 async def test_it_answers_about_the_conversation_from_the_history(agent):

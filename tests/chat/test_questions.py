@@ -1,8 +1,8 @@
-"""Which questions are about the conversation, and which about the book."""
+"""Which questions are about the conversation, which lean on the one before, and which are none."""
 
 import pytest
 
-from app.chat.questions import is_about_conversation
+from app.chat.questions import core, is_about_conversation, leans_on_earlier, small_talk
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,110 @@ def test_a_question_about_the_conversation_is_seen_as_one(question):
 )
 def test_a_question_about_the_book_is_not(question):
     assert not is_about_conversation(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And the other one?",
+        "Why?",
+        "neap tides",
+        "How often does it come in a month?",
+        "What about gauges at sea?",
+        "Which of these is larger in spring?",
+        "And how is a datum chosen for charts?",
+        "Is that also so in a small bay?",
+    ],
+)
+def test_a_question_of_few_words_or_with_a_pronoun_leans_on_the_one_before(question):
+    assert leans_on_earlier(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is a spring tide?",
+        "How often do spring tides come in a month?",
+        "When does the item list begin to load?",
+        "Which gauges does Brest have in the harbour?",
+    ],
+)
+def test_a_question_that_stands_alone_does_not(question):
+    assert not leans_on_earlier(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "asking"),
+    [
+        pytest.param("I am at the sea. When is high water?", "When is high water?", id="after a statement"),
+        pytest.param("What is a tide? I read of it.", "What is a tide?", id="before a statement"),
+        pytest.param("What is a tide? And when is it?", "And when is it?", id="the last of two"),
+        pytest.param("What is a tide?", None, id="one"),
+        pytest.param("I am at the sea. Tell me of tides.", None, id="none that asks"),
+        pytest.param("?! ...", None, id="no words"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_the_core_of_several_sentences_is_the_last_that_asks(question, asking):
+    assert core(question) == asking
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Hi", "greeting"),
+        ("hello there!", "greeting"),
+        ("Hey, good morning", "greeting"),
+        ("hiya", "greeting"),
+        ("How are you today?", "greeting"),
+        ("Thanks!", "thanks"),
+        ("thank you so much for your help", "thanks"),
+        ("ok, got it. That's very helpful, thanks", "thanks"),
+        ("That helped a lot!", "thanks"),
+        ("Bye bye!", "farewell"),
+        ("see you later", "farewell"),
+        ("That's all.", "farewell"),
+        ("Who are you?", "identity"),
+        ("help", "identity"),
+        ("What can you do for me?", "identity"),
+        ("Hello, who are you?", "identity"),
+        ("Hi, thanks!", "thanks"),
+    ],
+)
+def test_a_courtesy_is_seen_as_one(question, kind):
+    assert small_talk(question) == kind
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Hi, what is a spring tide?",
+        "Thanks, and neap tides?",
+        "Thank you. When is high water?",
+        "hi-fi",
+        "What is help desk software?",
+        "How can you help a robot?",
+        "What are you told of tides in the book?",
+        "Is the book good?",
+        "What is a greeting?",
+        "High water",
+        "Good tides",
+        "okra",
+        "How do you work out the datum?",
+        "",
+        "?",
+    ],
+)
+def test_what_asks_something_is_none(question):
+    assert small_talk(question) is None
+
+
+@pytest.mark.parametrize(
+    "part", [" very great", " hi", " thanks so much", " good", " that is great", " ", "?", "what "]
+)
+def test_no_question_takes_long(part):
+    question = "thanks" + part * 300 + " x"
+    assert small_talk(question) is None
+    assert not is_about_conversation(question)
+    assert core(question) in {None, question.removesuffix(" x")}
+    assert isinstance(leans_on_earlier(question), bool)

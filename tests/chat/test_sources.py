@@ -1,4 +1,6 @@
-"""What a turn's search of the book finds, on the small book."""
+"""What a turn's search of the book finds, on the small book, and what it recalls."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -7,9 +9,10 @@ from app.book.edge_writer import EdgeWriter
 from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions
 from app.book.retrieval import Retriever
-from app.chat.sources import BookOfTurn
+from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.metrics import Metrics
 from tests.conftest import SilentProgress
+from tests.history.conftest import OWNER, answer_record
 
 QUESTION = "How often do spring tides come in a month?"
 NOWHERE = {"section": None, "source": None, "page": None}
@@ -85,3 +88,37 @@ async def test_a_small_section_is_found_whole(embedder, terms, tmp_path):
     await store.close()
     assert report.chunks == 2
     assert [passage.text for passage in found.passages] == [text.strip()]
+
+
+class TestHistory:
+    @pytest.fixture
+    async def history(self, conversations) -> HistoryOfTurn:
+        """Of the second of two conversations, one exchange each."""
+        for question in ("What is a neap tide?", "What is a spring tide?"):
+            turn = await conversations.store_question(OWNER, None, question)
+            await conversations.store_answer(OWNER, turn.message_id, answer_record("A tide [1, 2]."))
+        return HistoryOfTurn(conversations, OWNER, turn.conversation_id)
+
+    @pytest.mark.parametrize(
+        ("query", "by_words"),
+        [("spring", True), ("robots", False), ("what did I ask?", False), ("潮汐", False), ("", False), (None, False)],
+        ids=["its words", "other words", "stop words", "another language", "empty", "none"],
+    )
+    async def test_it_is_the_latest_where_no_words_are_found(self, history, query, by_words):
+        recollection = await history.look_up(query, 5, everywhere=False)
+        assert [(one.question, one.answer) for one in recollection.exchanges] == [("What is a spring tide?", "A tide.")]
+        assert recollection.by_words == by_words
+
+    async def test_it_is_what_has_the_words_and_not_what_is_newer(self, history):
+        recollection = await replace(history, personal=True).look_up("neap", 5, everywhere=True)
+        assert [one.question for one in recollection.exchanges] == ["What is a neap tide?"]
+
+    @pytest.mark.parametrize("query", ["tide", None])
+    @pytest.mark.parametrize(("personal", "everywhere"), [(True, True), (True, False), (False, True)])
+    async def test_other_conversations_are_recalled_when_asked_for_and_one_person_s(
+        self, history, query, personal, everywhere
+    ):
+        recollection = await replace(history, personal=personal).look_up(query, 5, everywhere=everywhere)
+        titles = [one.conversation for one in recollection.exchanges]
+        assert titles == ([None, "What is a neap tide?"] if personal and everywhere else [None])
+        assert recollection.everywhere == (personal and everywhere)

@@ -172,9 +172,11 @@ def test_the_shell_commands_find_the_running_server(dev, tmp_path):
 
 @pytest.mark.timeout(180)
 def test_a_stop_ends_a_stream_with_an_event_that_says_so(dev, monkeypatch):
-    search = Reply.tool_calls([("search_book", {"query": "stilling well"})])
-    endless = Reply.text("A pipe [1] " + "and more " * 5000).paced(chunk_s=0.05)
-    provider = ScriptedProvider([search, endless])
+    told = (
+        "A stilling well is a vertical pipe with a small opening that filters out waves [1]. "
+        "Its float follows the mean level [1]. "
+    )
+    provider = ScriptedProvider([Reply.text(told + "And more " * 5000).paced(chunk_s=0.05)])
     with ThreadServer(provider.app) as upstream:
         monkeypatch.setenv("MODEL_PROVIDER", "openai")
         monkeypatch.setenv("OPENAI_API_KEY", "k")

@@ -178,12 +178,13 @@ def first_sentence(passages: str) -> str:
 def answer_from_passages(
     request: Json, *, tool: str = "search_book", quote: Callable[[str], str] = first_sentence
 ) -> Reply:
-    """A script: searches with the user's words, then quotes what `quote` finds in the search's result."""
+    """A script: quotes what `quote` finds in passages; if none are given, it searches with the user's words."""
+    asked = [message for message in request["messages"] if message["role"] == "user"]
+    given = [message for message in asked if FIRST_PASSAGE.search(_text(message))]
     last = request["messages"][-1]
-    if last["role"] != "tool":
-        questions = [message for message in request["messages"] if message["role"] == "user"]
-        return Reply.tool_calls([(tool, {"query": _text(questions[-1])})])
-    found = quote(_text(last))
+    if last["role"] != "tool" and not given:
+        return Reply.tool_calls([(tool, {"query": _text(asked[-1])})])
+    found = quote(_text(last if last["role"] == "tool" else given[-1]))
     return Reply.text(f"According to the book, {found} [1]." if found else "The book does not say.")
 
 

@@ -198,6 +198,11 @@ def test_quotes_the_first_sentence_of_the_first_passage(passages, sentence):
     assert first_sentence(passages) == sentence
 
 
+def test_quotes_passages_that_stand_before_the_question_without_a_search():
+    request = {"messages": [{"role": "user", "content": HO}, *QUESTION]}
+    assert answer_from_passages(request).content == "According to the book, Ho [1]."
+
+
 def test_says_so_when_nothing_was_found_and_quotes_as_it_is_told():
     request = {"messages": [*QUESTION, {"role": "tool", "content": [{"type": "text", "text": HO}]}]}
     assert answer_from_passages(request).content == "According to the book, Ho [1]."

@@ -3,50 +3,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.errors import NotFoundError
-from app.history.conversations import AnswerRecord, Conversations, StoredTurn
-
-OWNER, OTHER = "ann", "bob"
-
-
-def answer_record(content: str = "The Moon.", **changes: object) -> AnswerRecord:
-    fields = {
-        "status": "answered",
-        "content": content,
-        "model": "gpt-test",
-        "prompt_name": "book_agent",
-        "prompt_version": "v1",
-        "prompt_digest": "abc",
-        "index_version": "i1",
-        "input_tokens": 10,
-        "output_tokens": 3,
-        "model_calls": 1,
-        "citations": [],
-        "refusal": None,
-        "error": None,
-        "timings": {"total": 0.5},
-    }
-    return AnswerRecord(**fields | changes)
-
-
-@pytest.fixture
-def exchange(conversations):
-    """Stores a question and its answer, in a new conversation unless one is given."""
-
-    async def store(question: str, answer: str = "An answer.", within: UUID | None = None, **fields) -> StoredTurn:
-        turn = await conversations.store_question(OWNER, within, question)
-        await conversations.store_answer(OWNER, turn.message_id, answer_record(answer, **fields))
-        return turn
-
-    return store
-
-
-@pytest.fixture
-async def tides(exchange) -> UUID:
-    """A conversation of three exchanges."""
-    first = await exchange("What causes tides?", "The gravity of the Moon.")
-    await exchange("How is the level measured?", "With gauges in stilling wells.", first.conversation_id)
-    await exchange("And in spring?", "Spring tides are higher.", first.conversation_id)
-    return first.conversation_id
+from app.history.conversations import Conversations
+from tests.history.conftest import OTHER, OWNER, answer_record
 
 
 async def messages(conversations: Conversations, conversation: UUID, owner: str = OWNER) -> list:
@@ -117,66 +75,10 @@ class TestOwner:
             await conversations.store_question(OTHER, absent, "May I?")
         assert len(await messages(conversations, tides)) == 6
 
-    async def test_it_has_no_exchanges(self, conversations, absent):
-        assert await conversations.recent_exchanges(OTHER, absent, 10) == []
-        assert await conversations.find_exchanges(OTHER, absent, "tides", 10) == []
-
     async def test_its_answer_is_not_overwritten(self, conversations):
         turn = await conversations.store_question(OWNER, None, "What causes tides?")
         await conversations.store_answer(OTHER, turn.message_id, answer_record("Mine."))
         assert [message.content for message in await messages(conversations, turn.conversation_id)][1] == ""
-
-
-class TestRecentExchanges:
-    async def test_are_the_last_ones_oldest_first(self, conversations, tides):
-        recent = await conversations.recent_exchanges(OWNER, tides, 2)
-        assert [(exchange.question, exchange.answer) for exchange in recent] == [
-            ("How is the level measured?", "With gauges in stilling wells."),
-            ("And in spring?", "Spring tides are higher."),
-        ]
-
-    @pytest.mark.parametrize("status", ["refused", "failed", "cancelled", "running"])
-    async def test_leave_out_what_was_not_answered(self, conversations, exchange, tides, status):
-        await exchange("How deep?", "About", tides, status=status)
-        recent = await conversations.recent_exchanges(OWNER, tides, 10)
-        assert [exchange.question for exchange in recent][-1] == "And in spring?"
-        assert len(recent) == 3
-
-    async def test_leave_out_other_conversations(self, conversations, exchange, tides):
-        turn = await exchange("Something else?")
-        assert len(await conversations.recent_exchanges(OWNER, turn.conversation_id, 10)) == 1
-
-
-class TestFindingExchanges:
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ("measuring", ["How is the level measured?"]),
-            ("gravity", ["What causes tides?"]),
-            ("a stilling well", ["How is the level measured?"]),
-            ("gravity gauges", ["What causes tides?", "How is the level measured?"]),
-            ("TIDE", ["What causes tides?", "And in spring?"]),
-            ("robots", []),
-            ("what is the", []),
-            ("", []),
-            ("\x00", []),
-            ("gravity\x00", ["What causes tides?"]),
-            ("& | ! ( gravity <-> 'it''s :*", ["What causes tides?"]),
-            ("http://gravity.example/?a=1&b=2 \\ 'gravity'", ["What causes tides?"]),
-        ],
-        ids=ascii,
-    )
-    async def test_goes_by_the_words_of_question_and_answer(self, conversations, tides, query, expected):
-        found = await conversations.find_exchanges(OWNER, tides, query, 10)
-        assert [exchange.question for exchange in found] == expected
-
-    async def test_prefers_what_has_more_of_the_words(self, conversations, tides):
-        [best] = await conversations.find_exchanges(OWNER, tides, "higher spring tides", 1)
-        assert best.question == "And in spring?"
-
-    async def test_leaves_out_what_was_not_answered(self, conversations, exchange, tides):
-        await exchange("Is gravity strong?", "", tides, status="failed")
-        assert len(await conversations.find_exchanges(OWNER, tides, "gravity", 10)) == 1
 
 
 class TestMessages:

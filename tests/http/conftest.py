@@ -1,7 +1,7 @@
 """The application on a real socket."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ from httpx_sse import EventSource
 
 from app.book.edge_store import EdgeStore
 from app.book.embedding import Embedder
+from app.book.sparse_copy import copy_tree
 from app.main import create_app
 from app.resources import OpenStore, open_resources
-from app.settings import Settings
-from tests.fakes.loopback import serve
+from app.settings import Secret, Settings
+from tests.conftest import new_database
+from tests.fakes.loopback import ThreadServer, serve
+from tests.fakes.provider import ScriptedProvider
+from tests.http.scripted import KEY, Scripted
 
 
 class Borrowed:
@@ -71,3 +75,31 @@ def stream():
             return [event.json() async for event in EventSource(response).aiter_sse()]
 
     return stream
+
+
+@pytest.fixture(scope="module")
+def scripted(
+    embedder: Embedder, postgres: str, indexed_once: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Scripted]]:
+    """Serves an index with some settings until the module ends, with a scripted model behind it."""
+    with ExitStack() as stack:
+
+        def scripted(index: Path = indexed_once, **changes: Any) -> Scripted:
+            folder = tmp_path_factory.mktemp("scripted") / "index"
+            copy_tree(index, folder)
+            provider = ScriptedProvider([])
+            defaults: dict[str, Any] = {
+                "database_url": Secret(stack.enter_context(new_database(postgres))),
+                "model_provider": "openai",
+                "openai_base_url": stack.enter_context(ThreadServer(provider.app)).url + provider.prefix,
+                "openai_api_key": Secret(KEY),
+                "model_attempts": 1,
+                "rate_limit_per_minute": 0,
+                "book_title": "A Small Book of Tides",
+            }
+            opener = partial(open_resources, open_store=lambda _: EdgeStore(folder), embedder=Borrowed(embedder))
+            app = create_app(Settings(**defaults | changes), open_resources=opener)
+            url = stack.enter_context(ThreadServer(app)).url
+            return Scripted(stack.enter_context(httpx.Client(base_url=url, timeout=30)), provider)
+
+        yield scripted

@@ -34,7 +34,7 @@ async def test_an_answer_names_what_made_it(client, ask):
     assert answer["model"] == "offline-extractive"
     assert answer["prompt"]["name"] == "book_agent"
     assert answer["index_version"]
-    assert answer["usage"]["model_calls"] == 2
+    assert answer["usage"]["model_calls"] == 1
     assert answer["timings"]["total_ms"] >= answer["timings"]["search_ms"]
 
 
@@ -43,7 +43,7 @@ async def test_what_the_book_does_not_say_is_a_refusal_with_a_reason_and_the_nea
     assert answer["status"] == "refused"
     assert answer["answer"] == ""
     assert answer["citations"] == []
-    assert answer["refusal"]["reason"] == "no_match"
+    assert answer["refusal"]["reason"] == "off_topic"
     assert answer["refusal"]["nearest"]
 
 
@@ -85,6 +85,12 @@ async def test_a_question_about_the_conversation_is_answered_from_its_history(cl
     assert answer["status"] == "answered"
     assert QUESTION in answer["answer"]
     assert answer["grounding"]["basis"] == "conversation"
+
+
+async def test_a_first_question_about_the_conversation_is_told_that_there_is_none_yet(client, ask):
+    answer = await ask(client, "What did I ask before?")
+    assert (answer["status"], answer["citations"]) == ("answered", [])
+    assert "not asked anything" in answer["answer"]
 
 
 async def test_messages_are_kept_with_what_made_them(client, ask):

@@ -168,12 +168,12 @@ class TestPostgres:
         assert (await ask(client, QUESTION))["status"] == "answered"
 
     async def test_no_connection_is_held_while_the_model_runs(self, start, make_settings, database_url, stack):
-        provider = ScriptedProvider([Reply.text("NO_ANSWER").paced(first_byte_s=0.3) for _ in range(10)])
+        provider = ScriptedProvider([Reply.text("NO_ANSWER").paced(first_byte_s=1.5) for _ in range(10)])
         url = await stack.enter_async_context(serve(provider.app))
         client = await start(
             make_settings(
                 database_pool_size=1,
-                database_timeout_s=0.2,
+                database_timeout_s=TIMEOUT_S,
                 model_provider="openai",
                 openai_base_url=url + provider.prefix,
                 openai_api_key=Secret("k"),

@@ -54,7 +54,7 @@ async def test_metrics_count_requests_by_route_and_answers_by_prompt(client, ask
     assert 'book_agent_requests_total{method="POST",route="/api/v1/chat",status="200"} 1.0' in text
     assert 'route="(none)",status="404"' in text
     assert "nowhere" not in text
-    turns = r'book_agent_turns_total\{model="offline-extractive",prompt="book_agent/v1@\w+",.*"answered"\} 1'
+    turns = r'book_agent_turns_total\{model="offline-extractive",prompt="book_agent/v2@\w+",.*"answered"\} 1'
     assert re.search(turns, text)
     assert "book_agent_search_seconds_count 1.0" in text
     assert 'book_agent_tokens_total{direction="input",model="offline-extractive"}' in text

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from app.chat.asking import Asked
+from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.turn import open_turn
 from app.errors import DatabaseUnavailableError
 from app.history.conversations import Conversations
@@ -14,8 +16,8 @@ from tests.fakes.loopback import serve
 from tests.fakes.provider import Reply, ScriptedProvider
 
 QUESTION = "What is a stilling well?"
-SEARCH = Reply.tool_calls([("search_book", {"query": QUESTION})])
-ANSWER = Reply.text("It is a pipe [1].")
+WELL = "A stilling well is a vertical pipe with a small opening that filters out waves [1]."
+ANSWER = Reply.text(WELL)
 
 
 @pytest.fixture
@@ -54,14 +56,14 @@ async def settled(resources) -> list[str]:
 
 
 async def test_an_answer_is_stored_though_nobody_reads_its_events(resources):
-    held = await resources(SEARCH, ANSWER)
-    await open_turn(held.turn_parts, "public", QUESTION, None)
+    held = await resources(ANSWER)
+    await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     assert await settled(held) == ["answered"]
 
 
 async def test_a_turn_that_is_dropped_at_once_is_cancelled(resources):
-    held = await resources(SEARCH, ANSWER)
-    turn = await open_turn(held.turn_parts, "public", QUESTION, None)
+    held = await resources(ANSWER)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     events = turn.events()
     await anext(events)
     await events.aclose()
@@ -69,7 +71,7 @@ async def test_a_turn_that_is_dropped_at_once_is_cancelled(resources):
 
 
 async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(resources, monkeypatch):
-    held = await resources(SEARCH, ANSWER)
+    held = await resources(ANSWER)
     storing, go_on = asyncio.Event(), asyncio.Event()
     store = Conversations.store_answer
 
@@ -79,7 +81,7 @@ async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(r
         await store(*args)
 
     monkeypatch.setattr(Conversations, "store_answer", slow_store)
-    turn = await open_turn(held.turn_parts, "public", QUESTION, None)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     await storing.wait()
     await turn.events().aclose()
     turn._task.cancel()
@@ -90,7 +92,7 @@ async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(r
 async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when_the_database_is_back(
     resources, monkeypatch
 ):
-    held = await resources(SEARCH, ANSWER)
+    held = await resources(ANSWER)
     store, down = Conversations.store_answer, [True]
 
     async def failing_store(*args):
@@ -99,7 +101,7 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
         await store(*args)
 
     monkeypatch.setattr(Conversations, "store_answer", failing_store)
-    turn = await open_turn(held.turn_parts, "public", QUESTION, None)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     last = [event async for event in turn.events()][-1]
     assert (last.status, last.error.status) == ("failed", 503)
     down.clear()
@@ -107,8 +109,8 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
 
 
 async def test_running_turns_end_with_an_event_that_says_so_when_the_server_stops(resources):
-    held = await resources(SEARCH, Reply.text("It is a pipe [1] " + "and more " * 500).paced(chunk_s=0.05))
-    turn = await open_turn(held.turn_parts, "public", QUESTION, None)
+    held = await resources(Reply.text(f"{WELL} " + "And more " * 500).paced(chunk_s=0.05))
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     seen = []
     async for event in turn.events():
         seen.append(type(event).__name__)
@@ -120,7 +122,7 @@ async def test_running_turns_end_with_an_event_that_says_so_when_the_server_stop
 
 async def test_closing_waits_until_what_there_is_of_an_answer_is_stored(resources):
     held = await resources(Reply.text("Slow [1].").paced(first_byte_s=30))
-    await open_turn(held.turn_parts, "public", QUESTION, None)
+    await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     await held.turn_parts.running.close()
     assert await statuses(held) == ["cancelled"]
 
@@ -130,18 +132,24 @@ async def test_each_tool_call_is_told_with_its_own_end(resources):
         [("search_book", {"query": QUESTION}), ("lookup_history", {}), ("search_book", {"query": "tides"})]
     )
     held = await resources(both, ANSWER)
-    turn = await open_turn(held.turn_parts, "public", QUESTION, None)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     events = [event async for event in turn.events()]
     started = {e.call_id: e.tool for e in events if type(e).__name__ == "ToolStarted"}
     finished = {e.call_id: e.tool for e in events if type(e).__name__ == "ToolFinished"}
     assert started == finished
-    assert sorted(started.values()) == ["lookup_history", "search_book", "search_book"]
+    assert sorted(started.values()) == ["lookup_history", "search_book", "search_book", "search_book"]
 
 
-@pytest.mark.parametrize("question", ["What did I ask before?", "As we discussed, who won the world cup?"])
-async def test_a_model_that_looked_up_an_empty_history_cannot_answer_from_it(resources, question):
+@pytest.mark.parametrize(
+    ("question", "status", "told"),
+    [
+        ("What did I ask before?", "answered", NOTHING_BEFORE),
+        ("As we discussed, what is a stilling well?", "refused", ""),
+    ],
+)
+async def test_a_model_that_looked_up_an_empty_history_cannot_answer_from_it(resources, question, status, told):
     held = await resources(Reply.tool_calls([("lookup_history", {})]), Reply.text("France won it, and Elvis lives."))
-    turn = await open_turn(held.turn_parts, "public", question, None)
+    turn = await open_turn(held.turn_parts, "public", Asked(question), None)
     events = [event async for event in turn.events()]
-    assert events[-1].status == "refused"
+    assert (events[-1].status, events[-1].answer) == (status, told)
     assert "Elvis" not in str(events)

@@ -11,24 +11,25 @@ from app.errors import VectorStoreUnavailableError
 from tests.fakes.sources import BookInMemory, HistoryInMemory, exchange, passage, turn_context
 from tools.context import ToolCall, TurnContext
 from tools.lookup_history import lookup_history
-from tools.search_book import HINTS, NAME, NOTHING, render, search_book
+from tools.search_book import EVIDENCE, HINTS, NAME, NOTHING, render, search_book, told
 
 SPRING = passage("Spring tides come at full moon.", "Tides > Spring tides")
 NEAP = passage("Neap tides come later.", "Tides > Neap tides")
 GAUGE = passage("A gauge records.", "Gauges")
 QUERY = {"query": "tides", "section": None}
-FENCE = re.compile(r'<passage id="(\d+)" section="([^"]*)">\n')
+FENCE = re.compile(r'<passage id="(\d+)" source="[^"]*" section="([^"]*)">\n')
 
 
 def ids_in(text: str) -> list[int]:
     return [int(n) for n, _ in FENCE.findall(text)]
 
 
-async def test_each_passage_is_shown_with_its_number_and_section(shown):
+async def test_each_passage_is_shown_with_its_number_source_and_section(shown):
     (text,) = await shown(search_book, turn_context([SPRING, GAUGE]), QUERY)
-    assert text == (
-        '<passage id="1" section="Tides &gt; Spring tides">\nSpring tides come at full moon.\n</passage>\n'
-        '<passage id="2" section="Gauges">\nA gauge records.\n</passage>'
+    assert text.removeprefix(f"{EVIDENCE.format(1)}\n") == (
+        '<passage id="1" source="tides.md" section="Tides &gt; Spring tides">\n'
+        "Spring tides come at full moon.\n</passage>\n"
+        '<passage id="2" source="tides.md" section="Gauges">\nA gauge records.\n</passage>'
     )
 
 
@@ -54,7 +55,7 @@ async def test_a_search_can_be_narrowed_to_a_source_and_told_of_the_page_that_is
 
 
 @pytest.mark.parametrize(
-    ("evidence", "told"),
+    ("evidence", "hints"),
     [
         (0.0, [HINTS[0][1]]),
         (0.19, [HINTS[0][1]]),
@@ -65,15 +66,16 @@ async def test_a_search_can_be_narrowed_to_a_source_and_told_of_the_page_that_is
     ],
     ids=str,
 )
-async def test_weak_evidence_is_told_in_one_line_before_the_passages(shown, evidence, told):
+async def test_the_evidence_is_told_before_the_passages_and_what_weak_evidence_means(shown, evidence, hints):
     context = TurnContext(BookInMemory([GAUGE], evidence=evidence), HistoryInMemory())
     (text,) = await shown(search_book, context, QUERY)
-    assert text.split("\n") == [*told, *render([(1, GAUGE)]).split("\n")]
+    assert text.split("\n") == [EVIDENCE.format(evidence), *hints, *render([(1, GAUGE)]).split("\n")]
+    assert text == told([(1, GAUGE)], evidence)
 
 
 async def test_weak_evidence_is_told_where_nothing_is_found(shown):
     context = TurnContext(BookInMemory([], evidence=0.0), HistoryInMemory())
-    assert await shown(search_book, context, QUERY) == [f"{HINTS[0][1]}\n{NOTHING}"]
+    assert await shown(search_book, context, QUERY) == [f"{EVIDENCE.format(0)}\n{HINTS[0][1]}\n{NOTHING}"]
 
 
 async def test_the_evidence_of_a_turn_is_the_best_of_its_searches(shown):
@@ -83,7 +85,7 @@ async def test_the_evidence_of_a_turn_is_the_best_of_its_searches(shown):
     await shown(lookup_history, context, {"query": None, "limit": None})
     assert context.evidence() is None
     for evidence in (0.3, 0.7, 0.1):
-        context.calls[f"earlier-{evidence}"] = ToolCall(NAME, 1, 0.1, evidence)
+        context.calls[f"earlier-{evidence}"] = ToolCall(NAME, 1, 0.1, "tides", evidence)
         assert context.evidence() == max(call.evidence or 0 for call in context.calls.values())
     await shown(search_book, context, QUERY)
     assert context.calls["call-0"].evidence == 0.3
@@ -92,7 +94,9 @@ async def test_the_evidence_of_a_turn_is_the_best_of_its_searches(shown):
 
 async def test_finding_nothing_is_said_and_is_a_search_that_succeeded(shown):
     context = turn_context([])
-    assert await shown(search_book, context, {"query": "bread", "section": None}) == [NOTHING]
+    assert await shown(search_book, context, {"query": "bread", "section": None}) == [
+        f"{EVIDENCE.format(1)}\n{NOTHING}"
+    ]
     assert [(call.name, call.found) for call in context.calls.values()] == [(NAME, 0)]
     assert context.succeeded(NAME)
 
@@ -101,8 +105,15 @@ async def test_a_search_is_recorded_with_what_it_found_and_how_long_it_took(show
     context = turn_context([SPRING, NEAP])
     await shown(search_book, context, QUERY)
     (call,) = context.calls.values()
-    assert (call.name, call.found) == (NAME, 2)
-    assert call.seconds >= 0
+    assert (call.name, call.found, call.query, call.evidence, call.cosine, call.by) == (
+        NAME,
+        2,
+        "tides",
+        1.0,
+        0.9,
+        "model",
+    )
+    assert call.seconds > 0
 
 
 async def test_a_search_that_fails_ends_the_run_with_our_error_as_the_cause(shown):

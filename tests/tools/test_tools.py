@@ -34,7 +34,7 @@ def test_every_argument_is_one_value_or_null(tool: FunctionTool):
     """No objects or lists, and nothing to look up elsewhere: what each provider's strict mode takes."""
     for argument in tool.params_json_schema["properties"].values():
         kinds = [each["type"] for each in argument.get("anyOf", [argument])]
-        assert set(kinds) <= {"string", "integer", "null"}
+        assert set(kinds) <= {"string", "integer", "boolean", "null"}
     assert not {"$ref", "$defs", "allOf", "oneOf"} & set(keys_of(tool.params_json_schema))
 
 

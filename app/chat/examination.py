@@ -1,0 +1,161 @@
+"""Whether a sentence of the model's is supported, and which passages prove it."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from app.chat.claims import is_absence, is_claim
+from app.chat.code_lines import lines_in
+from app.chat.events import Attribution
+from app.chat.evidence import Evidence
+from app.chat.facts import problems
+from app.chat.instructions import without_orders
+from app.chat.links import Links
+from app.chat.recital import Recital
+from app.chat.rulings import Proof, Ruling
+from app.chat.sentences import Segment
+from app.chat.support import Judge, Verdict
+from tools.context import FoundPassage, PastExchange
+
+RECALLED = "Earlier in this conversation you asked the question: {question}\nI answered: {answer}"
+"""In words that a sentence about the conversation may use."""
+
+ABSENCE = frozenset(
+    re.findall(
+        r"\w+",
+        """address anyth answer book chapter contain cover describ detail direct discuss exact explain explicit further
+        give howev includ inform mention more noth page passag provid question said say section sourc specif specifi
+        state text treat unfortun although""",
+    )
+)
+"""Stems of which a sentence may be made that says what the book leaves out."""
+BETTER = 0.5
+"""By so much a passage must support a sentence better than those that it cites to take their place."""
+LABEL = frozenset(
+    re.findall(
+        r"\w+",
+        """advantag aspect background basic benefit caus characterist common compar comparison concept conclus definit
+        descript detail differ differenc disadvantag exampl factor featur function goal import introduct item kind key
+        limit list main mean method name note number option order overview part point problem properti purpos reason
+        requir result role similar solut stage step summari task term tip type unit use valu way work""",
+    )
+)
+"""Stems of which a heading, the head of a table or an introduction may be made, and claim nothing."""
+
+
+class Examiner:
+    """Of one turn. `shown` are its passages, and `recalled` what was looked up of the conversation; both grow.
+
+    `orders`: the model's, which no sentence may recite.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        links: Links,
+        question: str,
+        shown: Sequence[FoundPassage],
+        recalled: Sequence[PastExchange] = (),
+        orders: str = "",
+    ) -> None:
+        self._judge = judge
+        self.links = links
+        self._question = question
+        self._shown = shown
+        self._recalled = recalled
+        self._recital = Recital(orders)
+        self._evidence: list[Evidence] = []
+
+    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
+        if segment.kind == "code":
+            return self._examine_code(segment)
+        body = segment.body
+        if self._recital.is_in(body, (passage.text for passage in self._shown)):
+            return Ruling("unsupported")
+        if is_absence(body):
+            return Ruling(None if self._is_known(body) else "unsupported", is_claim=False)
+        if not is_claim(body) or (segment.kind in {"heading", "table_head", "intro"} and self._is_label(segment)):
+            return Ruling(is_claim=False)
+        ruling = await self._examine_claim(body, segment.cited, list(cited_before))
+        is_bare = segment.kind in {"heading", "table_head"} and ruling.reason is None
+        return Ruling(is_claim=False) if is_bare else ruling
+
+    async def _examine_claim(self, body: str, cited: Sequence[int], before: Sequence[int]) -> Ruling:
+        """By what it cites itself, by what its paragraph cites, by any passage, by the conversation."""
+        proofs, wrong_facts = await self._by_model(body, cited, before)
+        best = max((proof.support or 0.0 for proof in proofs), default=0.0)
+        found = await self._judge.attribute(body, self._all()) if best < 1 - BETTER else None
+        if found is not None and (not proofs or found[1].score > best + BETTER):
+            proofs = [_proof(found[0] + 1, found[1], "code")]
+        if proofs:
+            return Ruling(proofs=proofs, disagrees=bool(cited) and not {proof.n for proof in proofs} <= {*cited})
+        if self._recalled and (await self._judge.judge(body, [self._conversation()])).supported:
+            return Ruling()
+        return Ruling("fact" if wrong_facts else "unsupported")
+
+    async def _by_model(self, body: str, cited: Sequence[int], before: Sequence[int]) -> tuple[list[Proof], bool]:
+        """Proofs by the first numbers that support it; and whether some of them have its facts otherwise."""
+        wrong_facts = False
+        for numbers in (cited, before):
+            if numbers:
+                verdict = await self._judge.judge(body, [self._all()[n - 1] for n in numbers])
+                if verdict.supported:
+                    return await self._proofs(body, numbers, verdict), wrong_facts
+                wrong_facts = wrong_facts or bool(verdict.problems)
+        return [], wrong_facts
+
+    async def _proofs(self, body: str, numbers: Sequence[int], together: Verdict) -> list[Proof]:
+        """Of the passages that support the sentence each alone; of all together where none does."""
+        if len(numbers) > 1:
+            alone = [(n, await self._judge.judge(body, [self._all()[n - 1]])) for n in numbers]
+            best = max(verdict.score for _, verdict in alone)
+            proofs = [_proof(n, one) for n, one in alone if one.supported and one.score >= best - BETTER]
+            if proofs:
+                return proofs
+        return [Proof(n, *span, together.score, "model") for n, span in zip(numbers, together.quotes, strict=True)]
+
+    def _examine_code(self, segment: Segment) -> Ruling:
+        """All of its lines stand in one passage."""
+        for n, passage in enumerate(self._shown, 1):
+            span = lines_in(passage.text, segment.body)
+            if span is not None:
+                return Ruling(proofs=[Proof(n, *span, 1.0, "code")])
+        return Ruling("unsupported")
+
+    def _is_known(self, body: str) -> bool:
+        """It speaks of nothing but what was asked or shown."""
+        known = [self._judge.evidence(self._question, ()), *self._all()]
+        said = self._judge.evidence(body, ()).stems
+        return said <= ABSENCE.union(*(one.stems for one in known)) and not any(problems(body, known))
+
+    def _is_label(self, segment: Segment) -> bool:
+        """It claims nothing; a heading may name what was asked, or what a passage's headings name."""
+        known = LABEL
+        if segment.kind == "heading":
+            asked = self._judge.evidence(self._question, ()).stems
+            known = known.union(asked, *(one.heading_stems for one in self._all()))
+        return self._judge.evidence(segment.body, ()).stems <= known and not any(problems(segment.body, self._all()))
+
+    def _conversation(self) -> Evidence:
+        told = (RECALLED.format(question=one.question, answer=one.answer) for one in self._recalled)
+        return self._judge.evidence("\n\n".join(told), ())
+
+    def _all(self) -> list[Evidence]:
+        """Of the passages shown, in the order of their numbers."""
+        for passage in self._shown[len(self._evidence) :]:
+            self._evidence.append(self._judge.evidence(without_orders(passage.text), passage.heading_path))
+        return self._evidence
+
+
+def _proof(n: int, verdict: Verdict, by: Attribution = "model") -> Proof:
+    return Proof(n, *verdict.quote, verdict.score, by)
+
+
+class Uncritical:
+    """Believes every number that the model puts."""
+
+    def __init__(self, links: Links, shown: Sequence[FoundPassage]) -> None:
+        self.links = links
+        self._shown = shown
+
+    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:  # noqa: ARG002 - as an Examiner
+        return Ruling(proofs=[Proof(n, 0, len(self._shown[n - 1].text), None, "model") for n in segment.cited])
