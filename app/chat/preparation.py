@@ -55,7 +55,7 @@ async def _selected(
 ) -> Prepared:
     started = time.perf_counter()
     emit(ToolStarted(search_book.NAME, SELECTION))
-    located = await locator.locate(selected, asked.page)
+    located = await locator.locate(selected, asked.narrowing.page)
     found = located.passages if located else []
     for passage in found:
         context.number(passage)

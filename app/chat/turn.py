@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 import stamina
 import structlog
-from agents import Agent, ModelSettings, RunConfig, Runner, RunResultStreaming, ToolCallOutputItem
+from agents import Agent
 
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
@@ -26,8 +26,6 @@ from app.chat.events import (
     PromptIdentity,
     Refusal,
     Timings,
-    ToolFinished,
-    ToolStarted,
     TurnStarted,
     Usage,
     terminal,
@@ -35,19 +33,22 @@ from app.chat.events import (
 from app.chat.examination import Examiner, Uncritical
 from app.chat.links import Links
 from app.chat.memory import MOST_EXCHANGES, input_of
-from app.chat.preparation import prepare
+from app.chat.model_run import ModelRun
+from app.chat.preparation import Prepared, prepare
 from app.chat.prompts import Prompt
 from app.chat.questions import is_about_conversation, small_talk
 from app.chat.record import circumstances_of, problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.chat.support import Judge
+from app.chat.turn_metrics import count
 from app.errors import BookAgentError, TurnTimeoutError
 from app.history.conversations import PUBLIC, Conversations, StoredTurn
+from app.history.exchanges import Exchange
 from app.metrics import Metrics
 from app.settings import Settings
 from tools import lookup_history
-from tools.context import ToolCall, TurnContext
+from tools.context import TurnContext
 
 STOP_TIMEOUT_S = 5
 STORE_ATTEMPTS = 8
@@ -138,7 +139,7 @@ class Turn:
 
     async def _kept(self, answer: Answer) -> Answer:
         """An answer that cannot be stored now is a failed one, and stored as that when the database is back."""
-        self._count(answer)
+        count(self._parts.metrics, answer)
         try:
             await asyncio.shield(self._parts.running.store(self._store(answer)))
         except BookAgentError as error:
@@ -168,39 +169,37 @@ class Turn:
             self._owner, self.stored.conversation_id, MOST_EXCHANGES
         )
         self._index_version = await self._parts.retriever.index_version()
-        mode = "agentic" if self._is_recalling else settings.retrieval
-        earlier = exchanges[-1].question if exchanges else None
-        data, self._refusal = await prepare(asked, earlier, self._context, self._parts.locator, mode, emit)
+        prepared, remembered = await asyncio.gather(self._prepared(exchanges, emit), self._remembered(exchanges))
+        self._refusal = prepared.refusal
         if self._refusal is None:
-            remembered = input_of(exchanges, settings.history_tokens, self._parts.count_tokens)
-            await self._ask_model([*remembered, *data, {"role": "user", "content": asked.question}], emit, bool(data))
+            given = [*remembered, *prepared.messages, {"role": "user", "content": asked.question}]
+            await self._ask_model(given, emit, must_search=not prepared.messages)
         if self._is_recalling and self._context.succeeded(lookup_history.NAME) and not self._context.recalled:
             emit(self._composition.say(NOTHING_BEFORE))
 
-    async def _ask_model(self, given: list[Any], emit: Emit, has_passages: bool) -> None:
-        """A model that has passages need not call a tool."""
-        run = Runner.run_streamed(
-            self._parts.agent,
-            given,
-            context=self._context,
-            max_turns=self._parts.settings.model_max_calls,
-            run_config=RunConfig(
-                workflow_name="book-agent",
-                trace_include_sensitive_data=False,
-                tool_not_found_behavior="return_error_to_model",
-                model_settings=ModelSettings(tool_choice="auto") if has_passages else None,
-            ),
+    async def _prepared(self, exchanges: Sequence[Exchange], emit: Emit) -> Prepared:
+        mode = "agentic" if self._is_recalling else self._parts.settings.retrieval
+        earlier = exchanges[-1].question if exchanges else None
+        return await prepare(self._asked, earlier, self._context, self._parts.locator, mode, emit)
+
+    async def _remembered(self, exchanges: Sequence[Exchange]) -> list[Any]:
+        """Counts tokens while the search waits for its vectors."""
+        return input_of(exchanges, self._parts.settings.history_tokens, self._parts.count_tokens)
+
+    async def _ask_model(self, given: list[Any], emit: Emit, *, must_search: bool) -> None:
+        parts, composition = self._parts, self._composition
+        run = ModelRun(
+            parts.agent, given, self._context, max_calls=parts.settings.model_max_calls, must_search=must_search
         )
-        composition = self._composition
         try:
-            async for event in _read(run, self._context):
+            async for event in run.events():
                 for out in await composition.add(event) if isinstance(event, str) else [composition.note(event)]:
                     emit(out)
             for out in await composition.finish():
                 emit(out)
         finally:
-            run.cancel()
-            self._usage = _usage(run)
+            run.stop()
+            self._usage = run.usage
 
     def _examiner(self) -> Examines:
         parts, context = self._parts, self._context
@@ -248,44 +247,6 @@ class Turn:
         search_s = sum(call.seconds for call in self._context.calls.values())
         first = None if self._first_text_s is None else _ms(self._first_text_s)
         return Timings(_ms(search_s), _ms(total_s - search_s), first, _ms(total_s))
-
-    def _count(self, answer: Answer) -> None:
-        metrics = self._parts.metrics
-        reason = answer.refusal.reason if answer.refusal else ""
-        prompt = f"{answer.prompt.name}/{answer.prompt.version}@{answer.prompt.digest}"
-        metrics.turns.labels(answer.status, reason, prompt, answer.model).inc()
-        metrics.turn_seconds.labels(answer.status).observe(answer.processing_time_ms / 1000)
-        if self._first_text_s is not None:
-            metrics.first_text_seconds.observe(self._first_text_s)
-        metrics.tokens.labels("input", answer.model).inc(answer.usage.input_tokens)
-        metrics.tokens.labels("output", answer.model).inc(answer.usage.output_tokens)
-        grounding = answer.grounding
-        metrics.dropped_citations.inc(grounding.dropped_citations)
-        metrics.disagreements.inc(grounding.disagreements)
-        metrics.sentences.labels("supported").inc(grounding.sentences - grounding.withheld)
-        metrics.sentences.labels("unsupported").inc(grounding.withheld)
-
-
-async def _read(run: RunResultStreaming, context: TurnContext) -> AsyncIterator[str | ToolStarted | ToolFinished]:
-    """Text, and the tools' beginnings and ends."""
-    names: dict[str, str] = {}
-    async for event in run.stream_events():
-        if event.type == "raw_response_event":
-            data = event.data
-            if data.type == "response.output_text.delta":
-                yield data.delta
-            elif data.type == "response.output_item.added" and data.item.type == "function_call":
-                names[data.item.call_id] = data.item.name
-                yield ToolStarted(data.item.name, data.item.call_id)
-        elif event.type == "run_item_stream_event" and isinstance(event.item, ToolCallOutputItem):
-            id_ = event.item.call_id or ""
-            call = context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0))
-            yield ToolFinished(call.name, id_, call.found, _ms(call.seconds))
-
-
-def _usage(run: RunResultStreaming) -> Usage:
-    usage = run.context_wrapper.usage
-    return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
 
 
 def _translated(error: Exception) -> BookAgentError:

@@ -1,0 +1,55 @@
+"""The agent at work on one question, as what a turn needs of it: text, the tools' beginnings and ends, usage."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from agents import Agent, ModelSettings, RunConfig, Runner, ToolCallOutputItem
+
+from app.chat.events import ToolFinished, ToolStarted, Usage
+from tools.context import ToolCall, TurnContext
+
+
+class ModelRun:
+    def __init__(
+        self, agent: Agent[TurnContext], given: list[Any], context: TurnContext, *, max_calls: int, must_search: bool
+    ) -> None:
+        """`must_search`: as the prompt's `tool_choice` says; a model that has passages need not call a tool."""
+        self._context = context
+        self._run = Runner.run_streamed(
+            agent,
+            given,
+            context=context,
+            max_turns=max_calls,
+            run_config=RunConfig(
+                workflow_name="book-agent",
+                trace_include_sensitive_data=False,
+                tool_not_found_behavior="return_error_to_model",
+                model_settings=None if must_search else ModelSettings(tool_choice="auto"),
+            ),
+        )
+
+    @property
+    def usage(self) -> Usage:
+        usage = self._run.context_wrapper.usage
+        return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
+
+    def stop(self) -> None:
+        self._run.cancel()
+
+    async def events(self) -> AsyncIterator[str | ToolStarted | ToolFinished]:
+        """Raises what the SDK and the openai client raise."""
+        names: dict[str, str] = {}
+        async for event in self._run.stream_events():
+            if event.type == "raw_response_event":
+                data = event.data
+                if data.type == "response.output_text.delta":
+                    yield data.delta
+                elif data.type == "response.output_item.added" and data.item.type == "function_call":
+                    names[data.item.call_id] = data.item.name
+                    yield ToolStarted(data.item.name, data.item.call_id)
+            elif event.type == "run_item_stream_event" and isinstance(event.item, ToolCallOutputItem):
+                yield self._finished(event.item.call_id or "", names)
+
+    def _finished(self, id_: str, names: dict[str, str]) -> ToolFinished:
+        call = self._context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0))
+        return ToolFinished(call.name, id_, call.found, round(call.seconds * 1000))
