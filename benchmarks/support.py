@@ -38,7 +38,7 @@ HELD_OUT = 3
 PASSING = 0.94
 """Share of the supported sentences that are to reach the threshold."""
 FOLDS, REPETITIONS, RIDGE = 8, 4, 1.0
-MODEL_SIGNALS = ("cosine", "similarity", "distant", "weakest_quarter")
+MODEL_SIGNALS = ("cosine", "distant", "weak")
 MISCITED, MISCITED_WEIGHT = "miscited", 0.3
 Array = NDArray[np.float64]
 Sections = dict[tuple[str, str], tuple[str, tuple[str, ...]]]
@@ -133,7 +133,7 @@ async def _calibrate(
             by_vectors.append((await comparison.signals(matching))[1])
     names = [name for name in Signals.__struct_fields__ if name not in MODEL_SIGNALS]
     _print_fit("BY_WORDS", kept, by_words, names)
-    names += ["cosine"] if rerank == "off" else ["similarity", "distant", "weakest_quarter"]
+    names += ["cosine"] if rerank == "off" else ["distant", "weak"]
     _print_fit("WITHOUT_TOKENS" if rerank == "off" else "WITH_TOKENS", kept, by_vectors, names)
 
 

@@ -19,12 +19,14 @@ Matrix = NDArray[np.float32]
 
 FEW, MANY, CLEAR = 1, 2, 0.5
 """Statements that are compared if one has so large a share of the claim's words, and if none has."""
+WEAK = 0.45
+"""A cosine of a word that the statement doesn't have in other words either."""
 
 
 class Nearness(NamedTuple):
     cosine: float
     similarity: float
-    weakest_quarter: float
+    weak: float
 
 
 class Comparison:
@@ -43,9 +45,8 @@ class Comparison:
         return matches[best], msgspec.structs.replace(
             lexical_signals,
             cosine=near[best].cosine,
-            similarity=near[best].similarity,
             distant=max(0.0, LITTLE - near[best].similarity),
-            weakest_quarter=near[best].weakest_quarter,
+            weak=near[best].weak,
         )
 
     async def _embedded(self, matching: Matching, fresh: Sequence[Match]) -> tuple[Vector, Matrix | None]:
@@ -73,7 +74,7 @@ def _nearness(statement: Statement, dense: Vector, tokens: Matrix | None, words:
     if tokens is None or tokens_there is None:
         return Nearness(cosine, 0.0, 0.0)
     matches = word_matches(words, tokens, tokens_there)
-    return Nearness(cosine, float(np.mean(matches)), weakest(matches))
+    return Nearness(cosine, float(np.mean(matches)), weak_share(matches))
 
 
 def word_matches(words: Sequence[Sequence[int]], tokens: Matrix, statement: Matrix) -> list[float]:
@@ -84,6 +85,5 @@ def word_matches(words: Sequence[Sequence[int]], tokens: Matrix, statement: Matr
     return sorted(float(np.mean([best[index] for index in word])) for word in words)
 
 
-def weakest(matches: Sequence[float]) -> float:
-    """Mean of the lowest quarter, at least one, of matches worst first."""
-    return float(np.mean(matches[: max(1, len(matches) // 4)]))
+def weak_share(matches: Sequence[float]) -> float:
+    return sum(match < WEAK for match in matches) / len(matches)

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.chat.polarity import clauses
 from app.chat.quantities import Quantity, loose_numbers, quantities
 from app.chat.spans import sentence_spans
 from app.chat.tables import column_unit
@@ -16,6 +18,8 @@ from app.chat.words import SHORTEST_PREFIX, Word, WordReader, is_same_family
 Vector = NDArray[np.float32]
 Matrix = NDArray[np.float32]
 ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]")
+MARKED_TERM = re.compile(r"(?P<mark>\*{1,2}|`)(?=\S)[^*`]+(?P=mark)|(?<![^\n])\|[^|\n]+")
+"""Emphasised, code, or the first cell of a table's row."""
 NAMED_UNIT = re.compile(r"[A-Za-z]_(?P<unit>[a-z]{1,3})[\"']?\s*[=:]+\s*\Z")
 
 
@@ -32,6 +36,12 @@ class Statement:
         self.leaning_on = self.stems if context is None else self.stems | context.stems
         self.vectors: tuple[Vector, Matrix | None] | None = None
         """Unit vectors of the whole and of its tokens without the model's special ones, once they were needed."""
+
+
+class Clause(NamedTuple):
+    statement: Statement
+    words: list[Word]
+    stems: frozenset[str]
 
 
 class Evidence:
@@ -67,6 +77,21 @@ class Evidence:
     def sequence(self) -> list[Word]:
         """The words of all statements in order."""
         return [word for statement in self.statements for word in statement.words]
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        return [
+            Clause(statement, words, frozenset(word.stem for word in words if word.stem))
+            for statement in self.statements
+            for words in clauses(statement.words, self.text)
+        ]
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """Stems of what it speaks about: words that are marked or capitalised, or stand in a heading."""
+        marked = {place for match in MARKED_TERM.finditer(self.text) for place in range(*match.span())}
+        stems = {word.stem for word in self.sequence if word.stem and (word.is_name or word.start in marked)}
+        return self.heading_stems | stems
 
     @cached_property
     def quantities(self) -> list[Quantity]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from app.book.bm25 import STOP_WORDS
+from app.chat.asides import of_another_name
 from app.chat.evidence import Evidence
 from app.chat.identifiers import identifiers, missing, missing_commands, missing_formulas
 from app.chat.quantities import LIST_NUMBER, Quantity, quantities
@@ -43,6 +44,8 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
     for quantity in counted:
         if quantity.is_claim and not is_stated(quantity, cited):
             yield f"the number {plain[quantity.start : quantity.end]} is not in the passage"
+    for number, name in of_another_name(plain, evidence):
+        yield f"the number {number} is not said of {name} in the passage"
     yield from _wrong_units(plain, counted, cited)
     for name in missing(identifiers(plain), evidence):
         yield f"the name {name} is not in the passage"

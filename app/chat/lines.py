@@ -8,6 +8,8 @@ LONGEST_HEAD = 16
 HEADING = re.compile(r"#{1,6}(?=\s|\Z)[ \t]*")
 ITEM = re.compile(r"(?:[-*+]|(?P<ordinal>[0-9]{1,9})[.)])(?:[ \t]+|$)(?:\[[ xX]\](?=[ \t])[ \t]*)?")
 RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*|:{3,}[ \t]*[a-zA-Z]*[ \t]*")
+DIRECTIVE = re.compile(r":{3,}[ \t]*[a-zA-Z-]*[ \t]*")
+"""What stands before the title of an admonition."""
 UNDERLINE = re.compile(r"(?:=+|-+)[ \t]*")
 DELIMITERS = re.compile(r"(?=[^|]*\|)\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 """The row below a table's head."""

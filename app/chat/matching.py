@@ -27,6 +27,13 @@ class Claim:
         self.words = reader.read(text)
         self.content = [word for word in self.words if word.stem]
 
+    @cached_property
+    def clauses(self) -> list[tuple[list[Word], list[int]]]:
+        """Of each clause the words, and which of the content words they are."""
+        places = {word.start: index for index, word in enumerate(self.content)}
+        found = clauses(self.words, self.text)
+        return [(words, [places[word.start] for word in words if word.start in places]) for words in found]
+
 
 class Match(NamedTuple):
     passage: int
@@ -40,6 +47,11 @@ class Match(NamedTuple):
     @property
     def weight(self) -> float:
         return sum(self.found) + HEADING_WEIGHT * sum(self.found_under_heading)
+
+    @property
+    def share(self) -> float:
+        """Of the content words that it has under its headings."""
+        return sum(self.found_under_heading) / len(self.found_under_heading) if self.found_under_heading else 0.0
 
 
 class Matching:
@@ -62,8 +74,7 @@ class Matching:
     @property
     def coverage(self) -> float:
         """Share of the content words that one statement has under its headings."""
-        most = max((sum(match.found_under_heading) for match in self.matches), default=0)
-        return most / len(self.families) if self.families else 0.0
+        return max((match.share for match in self.matches), default=0.0)
 
     def _match(self, index: int, evidence: Evidence, statement: Statement) -> Match:
         own = [not family.isdisjoint(statement.leaning_on) for family in self.families]

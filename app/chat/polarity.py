@@ -24,6 +24,46 @@ NEGATORS = frozenset(
         "unlike",
     ]
 )
+REVERSERS = NEGATORS | frozenset(
+    [
+        "absent",
+        "avoid",
+        "avoided",
+        "avoids",
+        "barely",
+        "bypass",
+        "bypasses",
+        "except",
+        "exclude",
+        "excludes",
+        "excluding",
+        "fail",
+        "failed",
+        "fails",
+        "false",
+        "ignore",
+        "ignored",
+        "ignores",
+        "impossible",
+        "lack",
+        "lacking",
+        "lacks",
+        "leaves",
+        "loses",
+        "miss",
+        "missing",
+        "prevent",
+        "prevented",
+        "prevents",
+        "rather",
+        "refuse",
+        "refuses",
+        "stops",
+        "unable",
+        "wrong",
+    ]
+)
+"""Negators, and words that deny what follows them."""
 PREFIXES = ("un", "in", "im", "ir", "dis", "non", "de", "mis")
 CLAUSE_END = re.compile(
     r"[,;:()|]|\.\s|\b(?:but|while|because|which|since|although|though|whereas|so|and)\b", re.IGNORECASE
@@ -50,6 +90,17 @@ def is_negator(word: str) -> bool:
 def is_odd(words: Sequence[Word]) -> bool:
     """Two negators deny nothing."""
     return sum(is_negator(word.text) for word in words) % 2 == 1
+
+
+def reversals(words: Sequence[Word], text: str) -> Iterator[tuple[Word, bool]]:
+    """Each word, and whether an odd number of reversing words stands before it in its clause."""
+    for clause in clauses(words, text):
+        is_reversed = False
+        for word in clause:
+            if word.text in REVERSERS or is_negator(word.text):
+                is_reversed = not is_reversed
+            else:
+                yield word, is_reversed
 
 
 def clauses(words: Sequence[Word], text: str) -> Iterator[list[Word]]:

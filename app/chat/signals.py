@@ -1,16 +1,23 @@
 """What speaks for a claim and against it, as numbers: of its words, and of the model's vectors."""
 
+import re
 from itertools import pairwise
 from math import log
 
 import msgspec
 
+from app.chat.contradiction import is_reversed, opposed_clauses, poorest_clause
 from app.chat.matching import Match, Matching
 from app.chat.polarity import is_odd, opposed, spoken_of
+from app.chat.subjects import speaks_of_another
 from app.chat.word_order import differ_in_voice, exchanged, moved
 
 MOST_UNKNOWN, MOST_OPPOSED, MOST_EXCHANGED = 4, 2, 2
 HALF, LITTLE = 0.5, 0.4
+MEASURE = re.compile(
+    r"\b(?:twice|half|third|doubles?d?|triples?d?|quarter|minute|hour|day|week|month|year|hourly|daily|weekly|monthly|yearly"
+    r"|percent|an? second)\b"
+)
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -23,10 +30,20 @@ class Signals(msgspec.Struct, frozen=True):
     unknown_names: float
     paired: float
     """Share of the neighbouring words in the passages that one statement has both of."""
+    poorest_clause: float
+    """Of its clauses of three words or more, the least share that one statement has."""
+    unmeasured: float
+    """1 for a word such as "twice" or "month" that no passage has."""
+    other_subject: float
+    """1 if the statement is about something else, and the claim has a term of other statements."""
+    opposed_clauses: float
+    """Clauses with an antonym in the clause that speaks of the same."""
     opposed: float
     """Words of which the statement has an antonym in their place, at most two."""
     denied: float
     """1 for another number of negators and antonyms, even or odd, less for a claim in other words."""
+    reversed: float
+    """1 if a word is under a negator here or there only, less for a claim in other words."""
     moved: float
     """Share of the statement's words in another order; less in other words, 0 between active and passive."""
     exchanged: float
@@ -35,19 +52,17 @@ class Signals(msgspec.Struct, frozen=True):
     """Logarithm of the number of content words."""
     cosine: float = 0.0
     """With the nearest statement."""
-    similarity: float = 0.0
-    """Mean cosine of the content words, each with the nearest token of the statement."""
     distant: float = 0.0
-    """How far the similarity is below 0.4."""
-    weakest_quarter: float = 0.0
-    """The same of those that it matches worst."""
+    """How far the mean cosine of the content words, each with the nearest token of the statement, is below 0.4."""
+    weak: float = 0.0
+    """Share of the content words whose cosine is below 0.45."""
 
 
 def lexical(matching: Matching, match: Match) -> Signals:
     """`match` is the statement that says it, if one does."""
     claim, statement = matching.claim, match.statement
     evidence = matching.cited[match.passage]
-    nearness = max(0.0, matching.coverage - HALF) / HALF
+    nearness = _nearness(matching.coverage)
     stems = frozenset().union(*matching.families)
     spoken = spoken_of(statement.words, evidence.text, stems)
     antonyms = opposed(claim.words, spoken or statement.words)
@@ -60,12 +75,27 @@ def lexical(matching: Matching, match: Match) -> Signals:
         unknown=min(MOST_UNKNOWN, sum(not family for family in matching.families)),
         unknown_names=_unknown_names(matching),
         paired=_paired(matching),
+        poorest_clause=poorest_clause(matching),
+        unmeasured=_is_unmeasured(matching),
+        other_subject=speaks_of_another(matching, match),
+        opposed_clauses=opposed_clauses(matching, match),
         opposed=min(MOST_OPPOSED, len(antonyms)),
         denied=is_denied * nearness,
+        reversed=is_reversed(matching, match) * _nearness(match.share),
         moved=is_moved * nearness,
         exchanged=min(MOST_EXCHANGED, exchanged(matching.families, statement.stem_list)) * nearness,
         length=log(1 + len(claim.content)),
     )
+
+
+def _nearness(share: float) -> float:
+    """From 0 at half of the words to 1 at all."""
+    return max(0.0, share - HALF) / HALF
+
+
+def _is_unmeasured(matching: Matching) -> bool:
+    words = set(MEASURE.findall(matching.claim.text.lower()))
+    return any(all(not re.search(rf"\b{word}\b", one.folded) for one in matching.cited) for word in words)
 
 
 def _unknown_names(matching: Matching) -> int:

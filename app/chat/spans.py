@@ -8,6 +8,7 @@ from app.chat.lines import (
     COMMENT,
     COMMENT_END,
     DELIMITERS,
+    DIRECTIVE,
     HEADING,
     INDENTED,
     ITEM,
@@ -73,7 +74,7 @@ class _Reader:
             yield from self._words(start, span, line)
 
     def _words(self, start: int, span: Span, line: str) -> Iterator[Span]:
-        if heading := HEADING.match(line):
+        if heading := HEADING.match(line) or DIRECTIVE.match(line):
             yield from self._sentences()
             yield from _stripped(self._text, span[0] + heading.end(), span[1])
         elif item := ITEM.match(line):

@@ -188,6 +188,37 @@ class TestDatesAndVersions:
         assert wrong(sentence, self.PASSAGE)
 
 
+class TestAsides:
+    PASSAGE = (
+        "**Humble Hawksbill** (May 2022, Ubuntu 22.04, until 2027) and **Jazzy Jalisco** (May 2024, Ubuntu 24.04,\n"
+        "until 2029); Jazzy runs on board 7."
+    )
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Jazzy is for Ubuntu 24.04.",
+            "Humble Hawksbill came in 2022.",
+            "Humble ends in 2027, Jazzy in 2029.",
+            "Ubuntu 22.04 is old.",
+            "Humble runs on board 7.",
+        ],
+        ids=["its own", "the full name", "both", "no such name", "a number that stands outside, too"],
+    )
+    def test_are_of_the_name_before_them(self, sentence):
+        assert wrong(sentence, self.PASSAGE) == []
+
+    @pytest.mark.parametrize(
+        ("sentence", "problem"),
+        [
+            ("Jazzy is for Ubuntu 22.04.", "the number 22.04 is not said of Jazzy Jalisco in the passage"),
+            ("Humble ends in 2029.", "the number 2029 is not said of Humble Hawksbill in the passage"),
+        ],
+    )
+    def test_are_of_no_other(self, sentence, problem):
+        assert problem in wrong(sentence, self.PASSAGE)
+
+
 class TestIdentifiers:
     @pytest.mark.parametrize(
         ("text", "found"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.chat.polarity import clauses, is_odd, opposed
+from app.chat.polarity import clauses, is_odd, opposed, reversals
 from app.chat.word_order import differ_in_voice, exchanged, moved
 from app.chat.words import WordReader, is_same_family
 
@@ -27,6 +27,20 @@ class TestNegators:
     )
     def test_deny_if_they_are_odd_in_number(self, sentence, odd):
         assert is_odd(READER.read(sentence)) is odd
+
+    @pytest.mark.parametrize(
+        ("sentence", "denied"),
+        [
+            ("The foot never slips.", "slips"),
+            ("Rails prevent every fall.", "every fall"),
+            ("It doesn't avoid falls.", ""),
+            ("It holds without glue, and it is cheap.", "glue"),
+        ],
+        ids=["after a negator", "after a word that denies", "after two", "to the clause's end"],
+    )
+    def test_reverse_what_follows_in_the_clause(self, sentence, denied):
+        found = [word.text for word, is_reversed in reversals(READER.read(sentence), sentence) if is_reversed]
+        assert " ".join(found) == denied
 
 
 class TestAntonyms:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.chat.comparison import weakest, word_matches
+from app.chat.comparison import weak_share, word_matches
 from app.chat.evidence import Evidence
 from app.chat.matching import Claim, Matching
 from app.chat.signals import Signals, lexical
@@ -36,6 +36,32 @@ class TestWords:
         assert signals("robots walk colours").paired == 0.5
         assert signals("novels").paired == 0
 
+    @pytest.mark.parametrize(
+        ("sentence", "passage", "expected"),
+        [
+            ("It walks twice a day.", "It walks.", 1),
+            ("It walks twice a day.", "Twice a day it walks.", 0),
+            ("It doubles the speed.", "It raises the speed.", 1),
+            ("It takes a second.", "It is quick.", 1),
+            ("It is the second robot.", "It is a robot.", 0),
+            ("It stops at midday.", "It stops.", 0),
+        ],
+        ids=["twice", "as there", "doubles", "a unit of time", "an ordinal", "a part of a word"],
+    )
+    def test_of_measure_are_unmeasured_if_no_passage_has_them(self, sentence, passage, expected):
+        assert signals(sentence, passage).unmeasured == expected
+
+    def test_say_of_another_what_the_statement_says_of_its_subject(self):
+        passage = "**Robots** carry heavy boxes. **Drones** bring letters."
+        assert signals("Drones carry heavy boxes", passage).other_subject
+        assert not signals("Robots carry heavy boxes", passage).other_subject
+
+    def test_are_reversed_less_in_other_words(self):
+        passage = "Robots never carry heavy boxes."
+        assert signals("Robots carry heavy boxes", passage).reversed == 1
+        assert 0 < signals("Robots carry heavy yellow boxes", passage).reversed < 1
+        assert signals("Robots never carry heavy boxes", passage).reversed == 0
+
 
 class TestTokens:
     STATEMENT = np.array([[1, 0], [0, 1]], np.float32)
@@ -48,6 +74,6 @@ class TestTokens:
         assert word_matches([], self.CLAIM, self.STATEMENT) == [0.0]
         assert word_matches([[0]], self.CLAIM, self.STATEMENT[:0]) == [0.0]
 
-    def test_are_weak_in_the_lowest_quarter(self):
-        assert weakest([0.1, 0.3, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9]) == pytest.approx(0.2)
-        assert weakest([0.4, 0.9]) == 0.4
+    def test_are_weak_below_a_cosine(self):
+        assert weak_share([0.1, 0.3, 0.5, 0.6]) == 0.5
+        assert weak_share([0.5, 0.9]) == 0

@@ -38,6 +38,7 @@ def units(text: str) -> list[str]:
         pytest.param("a. B | c\n--|--\nd | e", ["a. B | c", "d | e"], id="a head with a full stop"),
         pytest.param("- so\n\n    it. Is", ["so", "it.", "Is"], id="a paragraph of an item is no code"),
         pytest.param("<!-- No.\nNo. -->\nYes.\n***\nSo.", ["Yes.", "So."], id="comments and rules"),
+        pytest.param(":::warning Never so\nSo it is.\n:::", ["Never so", "So it is."], id="title of an admonition"),
         pytest.param("", [], id="nothing"),
         pytest.param(" \n\t\n", [], id="white space"),
     ],

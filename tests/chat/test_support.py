@@ -186,9 +186,11 @@ class TestModel:
         assert counting.calls == [1 + MANY]
 
     async def test_tells_how_distant_a_sentence_is(self, judge, counting, gait):
-        _, signals = await Comparison(counting).signals(judge.matching("Penguins eat fish in Antarctica.", [gait]))
-        assert signals.similarity < 0.4
-        assert signals.distant == pytest.approx(0.4 - signals.similarity)
+        comparison = Comparison(counting)
+        _, far = await comparison.signals(judge.matching("Penguins eat fish in Antarctica.", [gait]))
+        _, near = await comparison.signals(judge.matching("A gait cycle spans two contacts of a foot.", [gait]))
+        assert far.distant > 0 == near.distant
+        assert far.weak > 0.5 > near.weak
 
     async def test_finds_the_statement_that_the_words_miss(self, judge):
         passage = judge.evidence(
