@@ -15,7 +15,7 @@ from app.chat.word_order import differ_in_voice, exchanged, moved
 MOST_UNKNOWN, MOST_OPPOSED, MOST_EXCHANGED = 4, 2, 2
 HALF, LITTLE = 0.5, 0.4
 MEASURE = re.compile(
-    r"\b(?:twice|half|third|doubles?d?|triples?d?|quarter|minute|hour|day|week|month|year|hourly|daily|weekly|monthly|yearly"
+    r"\b(?:twice|half|third|double[sd]?|triple[sd]?|quarter|minute|hour|day|week|month|year|hourly|daily|weekly|monthly|yearly"
     r"|percent|an? second)\b"
 )
 

@@ -24,7 +24,7 @@ THRESHOLD = 0.35
 VERBATIM = 0.99
 WITH_PROBLEMS = 0.02
 """Of the score that the words alone would have."""
-HOPELESS, SURE = 0.1, 0.8
+HOPELESS, SURE = 0.15, 0.75
 """Scores of the words alone; only between them the model is asked: on the pairs it would hardly change the others."""
 CANDIDATES = 3
 """Passages that are judged when a sentence cites none."""

@@ -24,7 +24,7 @@ class TestOpposedClauses:
             ("Flexing the knee forward is negative.", PASSAGE, 0),
             ("A positive angle swings the thigh backward.", PASSAGE, 0),
             ("Joint commands pass through the bridge.", "Joint commands bypass the bridge.", 3 / 5),
-            ("A robot walks fast.", "A motor runs slowly.", 0),
+            ("A fast robot walks along rails.", "Many slow cranes roll along dusty roads.", 0),
             (
                 "The gear increases torque, and the belt lowers noise.",
                 "The gear lowers torque. The belt is new.",
@@ -68,9 +68,10 @@ class TestReversal:
             ("The grasp needs no friction.", "The grasp holds without friction."),
             ("It doesn't lack power.", "It has power."),
             ("It never rains.", "Snow falls."),
-            ("Friction matters.", "It has friction, not without friction elsewhere."),
+            ("Friction matters.", "Friction helps, but never without friction pads."),
+            ("Friction matters.", "Friction helps, but nobody measures friction."),
         ],
-        ids=["denied in both", "in other words", "twice", "nothing shared", "both ways there"],
+        ids=["denied in both", "in other words", "twice", "nothing shared", "twice there", "both ways there"],
     )
     def test_is_none_where_both_deny_the_same(self, sentence, passage):
         found = matching(sentence, passage)

@@ -191,7 +191,7 @@ class TestDatesAndVersions:
 class TestAsides:
     PASSAGE = (
         "**Humble Hawksbill** (May 2022, Ubuntu 22.04, until 2027) and **Jazzy Jalisco** (May 2024, Ubuntu 24.04,\n"
-        "until 2029); Jazzy runs on board 7."
+        "until 2029, board 7); board 7 is old."
     )
 
     @pytest.mark.parametrize(

@@ -45,8 +45,17 @@ class TestWords:
             ("It takes a second.", "It is quick.", 1),
             ("It is the second robot.", "It is a robot.", 0),
             ("It stops at midday.", "It stops.", 0),
+            ("It stops every day.", "It stops on Monday.", 1),
         ],
-        ids=["twice", "as there", "doubles", "a unit of time", "an ordinal", "a part of a word"],
+        ids=[
+            "twice",
+            "as there",
+            "doubles",
+            "a unit of time",
+            "an ordinal",
+            "a part of a word",
+            "a part of a word there",
+        ],
     )
     def test_of_measure_are_unmeasured_if_no_passage_has_them(self, sentence, passage, expected):
         assert signals(sentence, passage).unmeasured == expected
@@ -55,6 +64,16 @@ class TestWords:
         passage = "**Robots** carry heavy boxes. **Drones** bring letters."
         assert signals("Drones carry heavy boxes", passage).other_subject
         assert not signals("Robots carry heavy boxes", passage).other_subject
+
+    def test_are_opposed_in_the_clause_that_speaks_of_the_same(self):
+        passage = "The gear lowers torque, and the belt increases noise."
+        assert signals("The gear increases torque", passage).opposed_clauses == pytest.approx(2 / 3)
+        assert signals("The belt increases noise", passage).opposed_clauses == 0
+
+    def test_have_a_poorest_clause(self):
+        passage = "Robots carry heavy boxes."
+        assert signals("Robots carry heavy boxes, but yellow engines burn paper", passage).poorest_clause == 0
+        assert signals("Robots carry heavy boxes", passage).poorest_clause == 1
 
     def test_are_reversed_less_in_other_words(self):
         passage = "Robots never carry heavy boxes."

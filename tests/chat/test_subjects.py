@@ -24,7 +24,7 @@ class TestSubject:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("| Lidar scanner | 20 metres |", ["lidar", "scanner"]),
+            ("| Small lidar scanner unit | 20 metres |", ["small", "lidar", "scanner", "unit"]),
             ("**Depth cameras** measure distance.", ["depth", "cameras"]),
             ("The `joint` element has limits.", ["joint"]),
             ("A small robot walks slowly.", ["small", "robot"]),

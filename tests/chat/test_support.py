@@ -175,8 +175,8 @@ class TestModel:
 
     async def test_is_given_a_statement_of_the_passage_once(self, judge, counting, gait):
         for sentence in (
-            "A gait cycle lasts from contact to contact.",
-            "One gait cycle spans two contacts of a foot.",
+            "A cycle of the gait lasts until that foot touches.",
+            "A gait cycle lasts until that foot touches again.",
         ):
             await judge.judge(sentence, [gait])
         assert counting.calls == [2, 1]
