@@ -19,7 +19,6 @@ from app.chat.memory import TokenCounter
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
 from app.chat.prompts import load_prompt
 from app.chat.running import RunningTurns
-from app.chat.support import Judge
 from app.chat.turn import TurnParts
 from app.errors import (
     BookAgentError,
@@ -28,6 +27,7 @@ from app.errors import (
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
+from app.grounding.support import Judge
 from app.history.conversations import Conversations
 from app.history.database import Database
 from app.metrics import Metrics

@@ -1,7 +1,7 @@
-"""Calibrates app/chat/support.py on the sample book's pairs of sentences and sections, and says how well it judges.
+"""Calibrates app/grounding/support.py on the sample book's pairs of sentences and sections, and measures it.
 
 Run it as `uv run python benchmarks/support.py`. A quarter of the sections, chosen by a hash, is held out: the weights
-and the threshold come from the others alone. It prints the constants to put into app/chat/calibration.py, then how the
+and the threshold come from the others alone. It prints the constants for app/grounding/calibration.py, then how the
 module judges as it is, with `--held-out` on that quarter, too. Each supported sentence is also held against two
 sections that it does not come from, as if it cited them.
 """
@@ -27,10 +27,10 @@ from app.book.documents import find_sources, read_document
 from app.book.embedding import load_embedder
 from app.book.evaluation import area_under_curve
 from app.book.weights import PACKAGED_MODEL
-from app.chat.comparison import Comparison
-from app.chat.facts import problems
-from app.chat.signals import Signals, lexical
-from app.chat.support import Judge, Verdict
+from app.grounding.comparison import Comparison
+from app.grounding.facts import problems
+from app.grounding.signals import Signals, lexical
+from app.grounding.support import Judge, Verdict
 from app.settings import Rerank
 
 HELD_OUT = 3

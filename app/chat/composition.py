@@ -7,8 +7,6 @@ import msgspec
 
 from app.book.retrieval import Passage
 from app.chat.bibliography import Bibliography
-from app.chat.citations import CitationParser
-from app.chat.claims import is_absence
 from app.chat.events import (
     AnswerDelta,
     Basis,
@@ -24,14 +22,16 @@ from app.chat.events import (
     WithheldReason,
 )
 from app.chat.holes import Holes
-from app.chat.links import Links
 from app.chat.outline import Outline, Told
 from app.chat.prompts import NO_ANSWER
 from app.chat.refusals import Ending, refusal_after, sections_of
 from app.chat.rulings import Proof, Ruling
 from app.chat.searching import searches_of
-from app.chat.sentences import Segment, Segmenter
-from app.chat.wording import cited, joined, wider, without_connective
+from app.grounding.citations import CitationParser
+from app.grounding.claims import is_absence
+from app.grounding.links import Links
+from app.grounding.sentences import Segment, Segmenter
+from app.grounding.wording import cited, joined, wider, without_connective
 from app.settings import GroundingMode
 from tools.context import TurnContext
 

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from app.chat.claims import is_absence, is_claim
-from app.chat.code_lines import lines_in
 from app.chat.events import Attribution
-from app.chat.evidence import Evidence
-from app.chat.facts import problems
-from app.chat.instructions import without_orders
-from app.chat.links import Links
-from app.chat.recital import Recital
 from app.chat.rulings import Proof, Ruling
-from app.chat.sentences import Segment
-from app.chat.support import Judge, Verdict
+from app.grounding.claims import is_absence, is_claim
+from app.grounding.code_lines import lines_in
+from app.grounding.evidence import Evidence
+from app.grounding.facts import problems
+from app.grounding.instructions import without_orders
+from app.grounding.links import Links
+from app.grounding.recital import Recital
+from app.grounding.sentences import Segment
+from app.grounding.support import Judge, Verdict
 from tools.context import FoundPassage, PastExchange
 
 RECALLED = "Earlier in this conversation you asked the question: {question}\nI answered: {answer}"

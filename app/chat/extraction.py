@@ -11,10 +11,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from app.book.embedding import Matrix
-from app.chat.instructions import without_orders
 from app.chat.material import OPEN_PAGE, SELECTED
 from app.chat.questions import core
 from app.chat.quotable import sentences_of
+from app.grounding.instructions import without_orders
 from tools import search_book
 
 PASSAGE = re.compile(

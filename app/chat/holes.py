@@ -2,9 +2,9 @@
 
 import re
 
-from app.chat.lines import ITEM
-from app.chat.sentences import Segment
-from app.chat.wording import lead
+from app.grounding.lines import ITEM
+from app.grounding.sentences import Segment
+from app.grounding.wording import lead
 
 INDENTED_ITEM = re.compile(rf"^([ \t>]*)(?:{ITEM.pattern})", re.MULTILINE)
 

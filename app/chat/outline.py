@@ -7,8 +7,8 @@ from typing import NamedTuple
 from app.chat.events import SentenceFlagged
 from app.chat.holes import depth
 from app.chat.rulings import Proof
-from app.chat.sentences import Segment
-from app.chat.wording import lead
+from app.grounding.sentences import Segment
+from app.grounding.wording import lead
 
 INTRODUCING = {"intro", "table_head"}
 LOWEST = 7

@@ -31,7 +31,6 @@ from app.chat.events import (
     terminal,
 )
 from app.chat.examination import Examiner, Uncritical
-from app.chat.links import Links
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
@@ -40,9 +39,10 @@ from app.chat.questions import is_about_conversation, small_talk
 from app.chat.record import circumstances_of, problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
-from app.chat.support import Judge
 from app.chat.turn_metrics import count
 from app.errors import BookAgentError, TurnTimeoutError
+from app.grounding.links import Links
+from app.grounding.support import Judge
 from app.history.conversations import PUBLIC, Conversations, StoredTurn
 from app.history.exchanges import Exchange
 from app.metrics import Metrics

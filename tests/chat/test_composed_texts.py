@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.chat.citations import CitationParser
 from app.chat.composition import Composition
 from app.chat.events import AnswerDelta, CitationFound, Event, SentenceFlagged, SentenceWithheld
+from app.grounding.citations import CitationParser
 from app.settings import GroundingMode
 from tests.fakes.examiner import Believing, ScriptedExaminer
 from tests.fakes.sources import passage, turn_context

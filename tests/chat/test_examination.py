@@ -6,13 +6,13 @@ import pytest
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
-from app.chat.citations import CitationParser
-from app.chat.evidence import Evidence
 from app.chat.examination import Examiner, Uncritical
-from app.chat.links import Links
 from app.chat.rulings import Proof, Ruling
-from app.chat.sentences import Segment, Segmenter
-from app.chat.support import THRESHOLD, Judge, Verdict
+from app.grounding.citations import CitationParser
+from app.grounding.evidence import Evidence
+from app.grounding.links import Links
+from app.grounding.sentences import Segment, Segmenter
+from app.grounding.support import THRESHOLD, Judge, Verdict
 from tests.fakes.sources import exchange, passage
 
 SPRING = passage(

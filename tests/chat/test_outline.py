@@ -3,7 +3,7 @@
 import pytest
 
 from app.chat.outline import Outline, Told, level
-from app.chat.sentences import Segment, Segmenter
+from app.grounding.sentences import Segment, Segmenter
 
 
 def segments(text: str) -> list[Segment]:

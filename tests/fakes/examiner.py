@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from app.chat.links import Links
 from app.chat.rulings import Proof, Ruling
-from app.chat.sentences import Segment
+from app.grounding.links import Links
+from app.grounding.sentences import Segment
 
 
 class ScriptedExaminer:

@@ -1,0 +1,89 @@
+"""A claim beside the statements that are nearest by words, compared by the model's vectors."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from app.book.embedding import Embedder
+from app.grounding.evidence import Statement
+from app.grounding.matching import Claim, Match, Matching
+from app.grounding.signals import LITTLE, Signals, lexical
+
+Vector = NDArray[np.float32]
+Matrix = NDArray[np.float32]
+
+
+FEW, MANY, CLEAR = 1, 2, 0.5
+"""Statements that are compared if one has so large a share of the claim's words, and if none has."""
+WEAK = 0.45
+"""A cosine of a word that the statement doesn't have in other words either."""
+
+
+class Nearness(NamedTuple):
+    cosine: float
+    similarity: float
+    weak: float
+
+
+class Comparison:
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._tokenizer: Tokenizer = Tokenizer.from_str(embedder.tokenizer_json)
+
+    async def signals(self, matching: Matching) -> tuple[Match, Signals]:
+        """Of the nearest statement; what is new is embedded in one call. Raises EmbeddingError."""
+        matches = matching.matches[: FEW if matching.coverage >= CLEAR else MANY]
+        dense, tokens = await self._embedded(matching, [match for match in matches if match.statement.vectors is None])
+        words = self._words(matching.claim, 0 if tokens is None else len(tokens))
+        near = [_nearness(match.statement, dense, tokens, words) for match in matches]
+        best = max(range(len(matches)), key=lambda index: near[index].similarity + near[index].cosine)
+        lexical_signals = lexical(matching, matches[best])
+        return matches[best], msgspec.structs.replace(
+            lexical_signals,
+            cosine=near[best].cosine,
+            distant=max(0.0, LITTLE - near[best].similarity),
+            weak=near[best].weak,
+        )
+
+    async def _embedded(self, matching: Matching, fresh: Sequence[Match]) -> tuple[Vector, Matrix | None]:
+        """The claim's vectors; the statements keep theirs."""
+        spans = [(matching.cited[match.passage].text, match.statement) for match in fresh]
+        texts = [matching.claim.text, *(text[one.start : one.end] for text, one in spans)]
+        dense, tokens = await self._embedder.embed([[text] for text in texts])
+        for index, match in enumerate(fresh, 1):
+            match.statement.vectors = dense[index][0], None if tokens is None else tokens[index][1:-1]
+        return dense[0][0], None if tokens is None else tokens[0]
+
+    def _words(self, claim: Claim, count: int) -> list[list[int]]:
+        """Of each content word, the indexes of its tokens among the first `count`."""
+        offsets = list(enumerate(self._tokenizer.encode(claim.text).offsets[:count]))
+        words = (
+            [index for index, (start, end) in offsets if max(start, word.start) < min(end, word.end)]
+            for word in claim.content
+        )
+        return [word for word in words if word]
+
+
+def _nearness(statement: Statement, dense: Vector, tokens: Matrix | None, words: Sequence[Sequence[int]]) -> Nearness:
+    there, tokens_there = statement.vectors or (np.zeros_like(dense), None)
+    cosine = float(dense @ there)
+    if tokens is None or tokens_there is None:
+        return Nearness(cosine, 0.0, 0.0)
+    matches = word_matches(words, tokens, tokens_there)
+    return Nearness(cosine, float(np.mean(matches)), weak_share(matches))
+
+
+def word_matches(words: Sequence[Sequence[int]], tokens: Matrix, statement: Matrix) -> list[float]:
+    """Of each word, given by its tokens, the mean cosine with the statement's nearest tokens; worst first."""
+    if not len(statement) or not words:
+        return [0.0]
+    best = (tokens @ statement.T).max(axis=1)
+    return sorted(float(np.mean([best[index] for index in word])) for word in words)
+
+
+def weak_share(matches: Sequence[float]) -> float:
+    return sum(match < WEAK for match in matches) / len(matches)

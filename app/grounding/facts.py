@@ -1,0 +1,110 @@
+"""What a sentence may not get wrong: numbers with their units, dates, versions and identifiers are in the evidence."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from app.book.bm25 import STOP_WORDS
+from app.grounding.asides import of_another_name
+from app.grounding.evidence import Evidence
+from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas
+from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
+from app.grounding.units import unit_at
+from app.grounding.words import is_same_family
+
+VERSION = re.compile(
+    r"(?<![\w.])v?(?P<version>\d+(?:\.\d+){2,}(?:-?[a-z]+\d*)?)(?!\w)|(?<!\w)v(?P<short>\d+(?:\.\d+)?)(?!\w)"
+)
+DATE = re.compile(r"(?<!\d)\d{4}-\d{2}(?:-\d{2})?(?!\d)")
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+MONTH = re.compile(rf"\b(?:{MONTHS})\b(?=\s+\d)|(?<=\bin )(?:{MONTHS})\b")
+NAMED_NUMBER = re.compile(r"\b(?P<name>[A-Z][\w+]*)[ -](?P<number>\d+(?:\.\d+)*)(?![\w%°]|\.\d)")
+EMPHASIS = re.compile(r"(?<![*\w])(?P<mark>\*{1,2}|_)(?=\S)(?P<term>[\w-]+)(?P=mark)(?![*\w])")
+ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]*[A-Z](?:s|es)?\b|(?<![\w-])[A-Z]{2,}\d+\b")
+EVERYDAY = {"TV", "OK", "PC"}
+LONG_ACRONYM = 4
+"""One of so many letters may stand at the end of a word ("rmw_fastrtps")."""
+BOUNDARY = r"(?<![^\W_])"
+MEASURED_IN = re.compile(
+    r"\b(?:(?:nano|micro|milli)?seconds|minutes|hours|days|weeks|months|years|decades|centuries"
+    r"|(?:kilo|centi|milli|micro)?met(?:re|er)s|(?:kilo)?grams|newtons|(?:kilo|milli)?volts|(?:kilo|milli)?watts"
+    r"|(?:kilo|mega|giga)?hertz|radians|(?:kilo|mega|giga)bytes)\b"
+)
+"""Units that are no other words, without a number."""
+
+
+def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
+    """Each says what is not in the passages."""
+    plain = LIST_NUMBER.sub("", sentence)
+    evidence = "\n".join(one.flat for one in cited)
+    yield from _wrong_literals(plain, evidence)
+    yield from _wrong_names(plain, evidence)
+    yield from _wrong_terms(plain, cited)
+    counted = quantities(_without_literals(plain))
+    for quantity in counted:
+        if quantity.is_claim and not is_stated(quantity, cited):
+            yield f"the number {plain[quantity.start : quantity.end]} is not in the passage"
+    for number, name in of_another_name(plain, evidence):
+        yield f"the number {number} is not said of {name} in the passage"
+    yield from _wrong_units(plain, counted, cited)
+    for name in missing(identifiers(plain), evidence):
+        yield f"the name {name} is not in the passage"
+    for code in chain(missing_commands(plain, evidence), missing_formulas(plain, evidence)):
+        yield f"{code} is not in the passage"
+
+
+def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:
+    """With its unit; a number of a table may have it in the head, one of code in the name before it."""
+    if any(quantity.is_stated_by(other) for one in cited for other in one.quantities):
+        return True
+    return quantity.unit is None and any(quantity.value in one.loose for one in cited)
+
+
+def _wrong_units(sentence: str, counted: Sequence[Quantity], cited: Sequence[Evidence]) -> Iterator[str]:
+    """Of "a few seconds", where no number is."""
+    words = frozenset().union(*(one.words for one in cited))
+    units = frozenset().union(*(one.units for one in cited))
+    for match in MEASURED_IN.finditer(sentence):
+        is_counted = any(one.start <= match.start() < one.end for one in counted)
+        if not is_counted and match.group() not in words and unit_at(match.group(), 0)[0] not in units:
+            yield f"the unit {match.group()} is not in the passage"
+
+
+def _wrong_literals(sentence: str, evidence: str) -> Iterator[str]:
+    for match in VERSION.finditer(sentence):
+        version = match["version"] or match["short"]
+        if not re.search(rf"(?<![\d.]){re.escape(version)}(?![\w]|\.\d)", evidence):
+            yield f"the version {match.group()} is not in the passage"
+    for match in chain(DATE.finditer(sentence), MONTH.finditer(sentence)):
+        if match.group() not in evidence:
+            yield f"the date {match.group()} is not in the passage"
+
+
+def _wrong_names(sentence: str, evidence: str) -> Iterator[str]:
+    """A name that has a number here and only other numbers in the evidence."""
+    for match in NAMED_NUMBER.finditer(sentence):
+        name, number = re.escape(match["name"]), re.escape(match["number"])
+        others = re.search(rf"\b{name}[ -]\d", evidence)
+        if others and not re.search(rf"\b{name}[ -]{number}(?![\w]|\.\d)", evidence):
+            yield f"{match.group()} is not in the passage"
+
+
+def _wrong_terms(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
+    """Acronyms and emphasised words."""
+    for acronym in sorted(set(ACRONYM.findall(sentence)) - EVERYDAY):
+        name = acronym.removesuffix("s").lower()
+        pattern = rf"{'' if len(name) >= LONG_ACRONYM else BOUNDARY}{re.escape(name)}"
+        if not any(re.search(pattern, one.folded) for one in cited):
+            yield f"the name {acronym} is not in the passage"
+    for match in EMPHASIS.finditer(sentence):
+        term = match["term"].lower()
+        known = term in STOP_WORDS or any(term in one.folded for one in cited)
+        if not known and not any(is_same_family(term, word) for one in cited for word in one.words):
+            yield f"the term {match['term']} is not in the passage"
+
+
+def _without_literals(sentence: str) -> str:
+    """Of the same length."""
+    for pattern in (VERSION, DATE):
+        sentence = pattern.sub(lambda match: " " * len(match.group()), sentence)
+    return sentence

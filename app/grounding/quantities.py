@@ -1,0 +1,117 @@
+"""Numbers in prose as values, each with the unit after it: "1,000", "1e3" and "a thousand"; "10 Hz" and "ten hertz"."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.grounding.units import Unit, unit_at
+from app.grounding.words import NUMERALS
+
+SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+LOOSE = re.compile(
+    r"\b(?:(?P<two>both|pairs?|twice|doubl\w+)|(?P<one>once|single|one)|(?P<three>tripl\w+)|(?P<four>quadrupl\w+))\b"
+)
+"""Words that support a number but don't claim one."""
+_TENS = "|".join(word for word, value in NUMERALS.items() if value >= 20)  # noqa: PLR2004
+_ONES = "|".join(word for word, value in NUMERALS.items() if value < 20)  # noqa: PLR2004
+_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d.]*\d)|\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3}(?!\w))?|\.\d+"
+NUMBER = re.compile(
+    rf"(?<![\w.^\[])(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
+    rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
+    rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={'|'.join(SCALES)}))"
+    rf"(?P<scale>(?:[ -]?(?:{'|'.join(SCALES)})\b)*)|(?:{'|'.join(SCALES)})(?=fold))(?:\b|fold\b)",
+    re.IGNORECASE,
+)
+LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
+JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
+ARTICLE = re.compile(r"\s+(?:of\s+)?an?\b")
+AND_HALF = re.compile(r"\s+and\s+a\s+half\b")
+
+
+class Quantity(NamedTuple):
+    value: float
+    unit: Unit | None
+    start: int
+    end: int
+    is_claim: bool = True
+    """"one" alone may be a pronoun."""
+
+    def is_stated_by(self, other: "Quantity") -> bool:
+        """Equal in value and in dimension; a number that has no unit here is stated by one that has."""
+        if self.unit is None:
+            return _is_close(self.value, other.value)
+        if other.unit is None or self.unit.dimension != other.unit.dimension:
+            return False
+        return _is_close(self.value * self.unit.factor, other.value * other.unit.factor)
+
+
+def quantities(text: str) -> list[Quantity]:
+    """In order; without the numbers of list items."""
+    skipped = {match.end() for match in LIST_NUMBER.finditer(text)}
+    found: list[Quantity] = []
+    for match in NUMBER.finditer(text):
+        if not _numbers_item(text, match, skipped) and not (found and match.start() < found[-1].end):
+            found.append(_quantity(text, match))
+    for index in range(len(found) - 2, -1, -1):
+        here, following = found[index : index + 2]
+        if here.unit is None and following.unit and JOINT.fullmatch(text, here.end, following.start):
+            found[index] = here._replace(unit=following.unit, is_claim=True)
+    return found
+
+
+def loose_numbers(text: str) -> Iterator[int]:
+    """What words such as "both" say of a number."""
+    for match in LOOSE.finditer(text.lower()):
+        yield NUMERALS[str(match.lastgroup)]
+
+
+def _numbers_item(text: str, match: re.Match[str], ends: set[int]) -> bool:
+    return (
+        match["digits"] is not None
+        and (match.end() + 2 in ends or match.end() + 1 in ends)
+        and text[match.end() : match.end() + 1] in (".", ")")
+    )
+
+
+def _quantity(text: str, match: re.Match[str]) -> Quantity:
+    end = match.end()
+    if match["half"] is not None and (article := ARTICLE.match(text, end)):
+        end = article.end()
+    value = _value(match)
+    if and_half := AND_HALF.match(text, end):
+        value, end = value + 0.5, and_half.end()
+    unit, unit_end = unit_at(text, end)
+    is_claim = unit is not None or (match["word"] or "").lower() != "one"
+    if match["half"] is not None:
+        is_claim = unit is not None
+    return Quantity(value, unit, match.start(), unit_end if unit else end, is_claim)
+
+
+def _value(match: re.Match[str]) -> float:
+    if match["half"] is not None:
+        return 0.5
+    if match["digits"] is None:
+        return _of_words(match["word"].lower())
+    value = float(match["digits"].replace(",", ""))
+    if match["power"]:
+        value = _raised(value, int(match["power"][1:]))
+    return -value if match["sign"] and match["sign"] != "+" else value
+
+
+def _raised(value: float, power: int) -> float:
+    try:
+        return float(value**power)
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+
+
+def _of_words(words: str) -> float:
+    parts = re.findall(r"[a-z]+", words)
+    small = sum(NUMERALS[part] for part in parts if part in NUMERALS)
+    scale = math.prod(SCALES[part] for part in parts if part in SCALES)
+    return (small or 1) * scale if scale != 1 else float(small)
+
+
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-9) or (one > 0 and math.isclose(one, -other, rel_tol=1e-9))

@@ -1,0 +1,111 @@
+"""What speaks for a claim and against it, as numbers: of its words, and of the model's vectors."""
+
+import re
+from itertools import pairwise
+from math import log
+
+import msgspec
+
+from app.grounding.contradiction import is_reversed, opposed_clauses, poorest_clause
+from app.grounding.matching import Match, Matching
+from app.grounding.polarity import is_odd, opposed, spoken_of
+from app.grounding.subjects import speaks_of_another
+from app.grounding.word_order import differ_in_voice, exchanged, moved
+
+MOST_UNKNOWN, MOST_OPPOSED, MOST_EXCHANGED = 4, 2, 2
+HALF, LITTLE = 0.5, 0.4
+MEASURE = re.compile(
+    r"\b(?:twice|half|third|double[sd]?|triple[sd]?|quarter|minute|hour|day|week|month|year|hourly|daily|weekly|monthly|yearly"
+    r"|percent|an? second)\b"
+)
+
+
+class Signals(msgspec.Struct, frozen=True):
+    coverage: float
+    """Share of the content words that one statement has under its headings."""
+    scarce: float
+    """How far the coverage is below 0.4."""
+    unknown: float
+    """Content words that no passage has, at most four."""
+    unknown_names: float
+    paired: float
+    """Share of the neighbouring words in the passages that one statement has both of."""
+    poorest_clause: float
+    """Of its clauses of three words or more, the least share that one statement has."""
+    unmeasured: float
+    """1 for a word such as "twice" or "month" that no passage has."""
+    other_subject: float
+    """1 if the statement is about something else, and the claim has a term of other statements."""
+    opposed_clauses: float
+    """Clauses with an antonym in the clause that speaks of the same."""
+    opposed: float
+    """Words of which the statement has an antonym in their place, at most two."""
+    denied: float
+    """1 for another number of negators and antonyms, even or odd, less for a claim in other words."""
+    reversed: float
+    """1 if a word is under a negator here or there only, less for a claim in other words."""
+    moved: float
+    """Share of the statement's words in another order; less in other words, 0 between active and passive."""
+    exchanged: float
+    """Words that are in order if two change places, at most two, less for a claim in other words."""
+    length: float
+    """Logarithm of the number of content words."""
+    cosine: float = 0.0
+    """With the nearest statement."""
+    distant: float = 0.0
+    """How far the mean cosine of the content words, each with the nearest token of the statement, is below 0.4."""
+    weak: float = 0.0
+    """Share of the content words whose cosine is below 0.45."""
+
+
+def lexical(matching: Matching, match: Match) -> Signals:
+    """`match` is the statement that says it, if one does."""
+    claim, statement = matching.claim, match.statement
+    evidence = matching.cited[match.passage]
+    nearness = _nearness(matching.coverage)
+    stems = frozenset().union(*matching.families)
+    spoken = spoken_of(statement.words, evidence.text, stems)
+    antonyms = opposed(claim.words, spoken or statement.words)
+    is_denied = (is_odd(claim.words) + is_odd(spoken) + len(antonyms)) % 2
+    text = evidence.text[statement.start : statement.end]
+    is_moved = 0 if differ_in_voice(claim.text, text) else moved(matching.families, statement.stem_list)
+    return Signals(
+        coverage=matching.coverage,
+        scarce=max(0.0, LITTLE - matching.coverage),
+        unknown=min(MOST_UNKNOWN, sum(not family for family in matching.families)),
+        unknown_names=_unknown_names(matching),
+        paired=_paired(matching),
+        poorest_clause=poorest_clause(matching),
+        unmeasured=_is_unmeasured(matching),
+        other_subject=speaks_of_another(matching, match),
+        opposed_clauses=opposed_clauses(matching, match),
+        opposed=min(MOST_OPPOSED, len(antonyms)),
+        denied=is_denied * nearness,
+        reversed=is_reversed(matching, match) * _nearness(match.share),
+        moved=is_moved * nearness,
+        exchanged=min(MOST_EXCHANGED, exchanged(matching.families, statement.stem_list)) * nearness,
+        length=log(1 + len(claim.content)),
+    )
+
+
+def _nearness(share: float) -> float:
+    """From 0 at half of the words to 1 at all."""
+    return max(0.0, share - HALF) / HALF
+
+
+def _is_unmeasured(matching: Matching) -> bool:
+    words = set(MEASURE.findall(matching.claim.text.lower()))
+    return any(all(not re.search(rf"\b{word}\b", one.folded) for one in matching.cited) for word in words)
+
+
+def _unknown_names(matching: Matching) -> int:
+    names = [word.text.removesuffix("'s") for word in matching.claim.content if word.is_name]
+    return sum(all(name not in one.folded for one in matching.cited) for name in names)
+
+
+def _paired(matching: Matching) -> float:
+    known = [
+        (i, j) for i, j in pairwise(range(len(matching.families))) if matching.families[i] and matching.families[j]
+    ]
+    have = [match.found_under_heading for match in matching.matches]
+    return sum(any(found[i] and found[j] for found in have) for i, j in known) / len(known) if known else 0.0

@@ -1,0 +1,110 @@
+"""Do the passages support a sentence? A probability, what is wrong, and which words of a passage say it.
+
+The rules are for what can be checked letter by letter (`facts`). The rest is judged by signals of the words, and of the
+model's vectors where the words leave it open.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.book.bm25 import TermEncoder
+from app.book.embedding import Embedder
+from app.grounding.calibration import BY_WORDS, WITH_TOKENS, WITHOUT_TOKENS, Calibration
+from app.grounding.comparison import Comparison
+from app.grounding.evidence import Evidence
+from app.grounding.facts import problems
+from app.grounding.matching import Claim, Match, Matching, verbatim
+from app.grounding.quotes import Span, quote, widened
+from app.grounding.signals import lexical
+from app.grounding.words import WordReader
+
+THRESHOLD = 0.35
+"""Below it a sentence counts as unsupported."""
+VERBATIM = 0.99
+WITH_PROBLEMS = 0.02
+"""Of the score that the words alone would have."""
+HOPELESS, SURE = 0.15, 0.75
+"""Scores of the words alone; only between them the model is asked: on the pairs it would hardly change the others."""
+CANDIDATES = 3
+"""Passages that are judged when a sentence cites none."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    score: float
+    """Probability, 0 to 1."""
+    problems: tuple[str, ...]
+    """What the passages do not say, a phrase each."""
+    passage: int
+    """Index of the passage that carries most of it."""
+    quotes: tuple[Span, ...]
+    """Of each passage the start and end of what supports it best."""
+
+    @property
+    def supported(self) -> bool:
+        return not self.problems and self.score >= THRESHOLD
+
+    @property
+    def quote(self) -> Span:
+        """In the text of the passage that carries most."""
+        return self.quotes[self.passage] if self.quotes else (0, 0)
+
+
+class Judge:
+    def __init__(self, embedder: Embedder, terms: TermEncoder) -> None:
+        self._comparison = Comparison(embedder)
+        self._reader = WordReader(terms.stems)
+
+    def evidence(self, text: str, heading_path: Sequence[str]) -> Evidence:
+        return Evidence.of(text, heading_path, self._reader)
+
+    def matching(self, sentence: str, cited: Sequence[Evidence]) -> Matching:
+        return Matching(Claim(sentence, self._reader), cited)
+
+    async def judge(self, sentence: str, cited: Sequence[Evidence]) -> Verdict:
+        """The passages are taken together: a sentence may rest on two. Raises EmbeddingError."""
+        matching = self.matching(sentence, cited)
+        wrong = tuple(dict.fromkeys(problems(sentence, cited)))
+        quotes = tuple(quote(matching.claim, one) for one in cited)
+        said_in = [index for index, one in enumerate(cited) if verbatim(matching.claim, one)]
+        if said_in and not wrong:
+            return Verdict(VERBATIM, (), said_in[0], quotes)
+        if not matching.matches:
+            return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
+        match = matching.matches[0]
+        score = BY_WORDS.score(lexical(matching, match))
+        if wrong:
+            score *= WITH_PROBLEMS
+        elif HOPELESS < score < SURE:
+            match, signals = await self._comparison.signals(matching)
+            score = _calibration(match).score(signals)
+        return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching))
+
+    async def attribute(self, sentence: str, shown: Sequence[Evidence]) -> tuple[int, Verdict] | None:
+        """Index of the passage that supports it best; None if none does. Raises EmbeddingError."""
+        claim = Claim(sentence, self._reader)
+        weights = [_weight(claim, one) for one in shown]
+        likely = sorted(range(len(shown)), key=lambda index: -weights[index])[:CANDIDATES]
+        verdicts = [(index, await self.judge(sentence, [shown[index]])) for index in likely]
+        supported = [(index, verdict) for index, verdict in verdicts if verdict.supported]
+        return max(supported, key=lambda pair: pair[1].score, default=None)
+
+
+def _calibration(match: Match) -> Calibration:
+    """Of a statement that was compared."""
+    return WITHOUT_TOKENS if match.statement.vectors is None or match.statement.vectors[1] is None else WITH_TOKENS
+
+
+def _with(quotes: tuple[Span, ...], match: Match, matching: Matching) -> tuple[Span, ...]:
+    """The statement that was found to say it takes the place of the passage's quote, unless that has it."""
+    start, end = quotes[match.passage]
+    if start <= match.statement.start and match.statement.end <= end:
+        return quotes
+    span = widened(match.statement, matching.cited[match.passage], matching.families)
+    return (*quotes[: match.passage], span, *quotes[match.passage + 1 :])
+
+
+def _weight(claim: Claim, evidence: Evidence) -> float:
+    """How much of the claim's words one of its statements has."""
+    matches = Matching(claim, [evidence]).matches
+    return matches[0].weight if matches else 0.0

@@ -1,0 +1,294 @@
+"""Numbers, units, dates, versions and identifiers of a sentence must stand in the passage."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.grounding.evidence import Evidence
+from app.grounding.facts import problems
+from app.grounding.identifiers import identifiers
+from app.grounding.quantities import quantities
+from app.grounding.words import WordReader
+
+READER = WordReader(lambda text: [text] if len(text) > 3 else [])
+
+
+def evidence(text: str, *headings: str) -> Evidence:
+    return Evidence.of(text, headings, READER)
+
+
+def wrong(sentence: str, *passages: str) -> list[str]:
+    return list(problems(sentence, [evidence(passage) for passage in passages]))
+
+
+class TestQuantities:
+    @pytest.mark.parametrize(
+        ("text", "values"),
+        [
+            ("1,000 or 1e3 or 10^3 or a thousand", [1000] * 4),
+            ("twenty-five, two hundred, 3 million", [25, 200, 3]),
+            ("minus -5 but 3-5 and x-5", [-5, 3, 5, 5]),
+            ("two and a half hours", [2.5]),
+            ("half a second", [0.5]),
+            ("1. one item\n2) another of 7", [1, 7]),
+            ("v^2, tf2, ROS2 and 3D", [3]),
+            ("[1, 2]", [2]),
+        ],
+        ids=[
+            "spellings",
+            "words",
+            "signs",
+            "a half more",
+            "half",
+            "numbers of list items",
+            "parts of names",
+            "after a bracket",
+        ],
+    )
+    def test_are_read_as_values(self, text, values):
+        assert [one.value for one in quantities(text)] == values
+
+    @pytest.mark.parametrize(
+        "spellings",
+        [
+            "10 Hz|ten hertz|10Hz|10 times per second|10 times a second|0.01 kHz",
+            "0.5 m|50 cm|500 millimetres|half a metre",
+            "9.81 m/s^2|9.81 m/s²|9.81 metres per second squared",
+            "3 N·m|3 Nm|3 N m|3 newton metres|3 newton-meters",
+            "40%|40 %|40 percent|40 per cent|forty percent",
+            "90°|90 deg|90 degrees|ninety-degree",
+            "2 rad/s|2 radians per second",
+            "36 km/h|10 m/s|36 kilometres per hour",
+            "200 ms|0.2 s|0.2 seconds|200-millisecond",
+        ],
+        ids=lambda spellings: spellings.split("|")[0],
+    )
+    def test_are_the_same_in_every_spelling(self, spellings):
+        first, *others = [quantities(spelling)[0] for spelling in spellings.split("|")]
+        assert first.unit is not None
+        assert all(first.is_stated_by(other) and other.is_stated_by(first) for other in others)
+
+    @pytest.mark.parametrize(
+        ("claimed", "stated"),
+        [
+            ("10 ms", "10 Hz"),
+            ("10 m", "10 m/s"),
+            ("10 ms", "10 s"),
+            ("0.5", "50 %"),
+            ("6 radians", "6 degrees"),
+            ("10 s", "10"),
+            ("5", "-5.5"),
+        ],
+    )
+    def test_of_another_unit_or_value_are_others(self, claimed, stated):
+        assert not quantities(claimed)[0].is_stated_by(quantities(stated)[0])
+
+    def test_of_a_range_share_its_unit(self):
+        first, second = quantities("from 5 to 10 Hz")
+        assert first.unit == second.unit != None  # noqa: E711 - both at once
+
+    def test_of_powers_without_a_value_are_infinite(self):
+        assert quantities("9999^99")[0].value == math.inf
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("sentence", "passage"),
+        [
+            ("It has three parts.", "The 3 parts are listed."),
+            ("It runs at 1000 Hz.", "It runs at 1 kHz."),
+            ("Both wheels: two motors.", "Both have a motor."),
+            ("One of them falls.", "Some fall."),
+            ("2. It runs.", "It runs."),
+            ("Wait 200 ms.", "| Step | Time (ms) |\n| --- | --- |\n| wait | 200 |"),
+            ("The rate is 50 Hz.", "rate_hz: 50"),
+            ("It takes a few seconds.", "It takes about 5 s."),
+            ("It weighs 50 kg.", "Its mass is 50 kilograms."),
+        ],
+        ids=[
+            "a word for a digit",
+            "another prefix",
+            "both",
+            "one as a pronoun",
+            "a list number",
+            "the unit in the table's head",
+            "the unit in the name",
+            "a unit alone",
+            "a spelled unit",
+        ],
+    )
+    def test_that_the_passage_has_are_right(self, sentence, passage):
+        assert wrong(sentence, passage) == []
+
+    @pytest.mark.parametrize(
+        ("sentence", "passage", "named"),
+        [
+            ("It has four parts.", "It has three parts.", "four"),
+            ("It takes 10 ms.", "It runs at 10 Hz.", "10 ms"),
+            ("It takes 20 s.", "It takes 5 s, then 20 more.", "20 s"),
+            ("Wait 200 s.", "| Step | Time (ms) |\n| --- | --- |\n| wait | 200 |", "200 s"),
+            ("It takes a few minutes.", "It takes a few seconds.", "minutes"),
+            ("It falls by 40.", "It falls by 40.5.", "40"),
+            ("About 33 percent.", "1 of 3.", "33 percent"),
+        ],
+        ids=[
+            "changed",
+            "another unit",
+            "a unit that it lacks",
+            "another unit in a table",
+            "a unit alone",
+            "rounded",
+            "computed",
+        ],
+    )
+    def test_that_it_has_not_are_named(self, sentence, passage, named):
+        assert [problem for problem in wrong(sentence, passage) if named in problem]
+
+    def test_may_come_from_two_passages(self):
+        sentence = "It weighs 50 kg and walks at 2 m/s."
+        assert wrong(sentence, "It weighs 50 kg.", "It walks at 2 m/s.") == []
+        assert wrong(sentence, "It weighs 50 kg.")
+
+    def test_may_stand_in_the_headings(self):
+        assert list(problems("It is version 24.04.", [evidence("It is long-lived.", "Ubuntu 24.04")])) == []
+
+
+class TestDatesAndVersions:
+    PASSAGE = "Humble (May\n2022, Ubuntu 22.04) needs v2.0.1 and ISO 13850; it was revised on 2024-03-05."
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Humble is of May 2022.",
+            "It needs 2.0.1.",
+            "It follows ISO 13850.",
+            "It is for Ubuntu 22.04.",
+            "See 2024-03-05.",
+        ],
+    )
+    def test_that_the_passage_has_are_right(self, sentence):
+        assert wrong(sentence, self.PASSAGE) == []
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Humble is of June 2022.",
+            "Humble is of May 2023.",
+            "It came in March.",
+            "It needs 2.0.2.",
+            "It needs v2.1.",
+            "It follows ISO 2022.",
+            "It is for Ubuntu 24.04.",
+            "See 2024-03-06.",
+        ],
+    )
+    def test_that_it_has_not_are_named(self, sentence):
+        assert wrong(sentence, self.PASSAGE)
+
+
+class TestAsides:
+    PASSAGE = (
+        "**Humble Hawksbill** (May 2022, Ubuntu 22.04, until 2027) and **Jazzy Jalisco** (May 2024, Ubuntu 24.04,\n"
+        "until 2029, board 7); board 7 is old."
+    )
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Jazzy is for Ubuntu 24.04.",
+            "Humble Hawksbill came in 2022.",
+            "Humble ends in 2027, Jazzy in 2029.",
+            "Ubuntu 22.04 is old.",
+            "Humble runs on board 7.",
+        ],
+        ids=["its own", "the full name", "both", "no such name", "a number that stands outside, too"],
+    )
+    def test_are_of_the_name_before_them(self, sentence):
+        assert wrong(sentence, self.PASSAGE) == []
+
+    @pytest.mark.parametrize(
+        ("sentence", "problem"),
+        [
+            ("Jazzy is for Ubuntu 22.04.", "the number 22.04 is not said of Jazzy Jalisco in the passage"),
+            ("Humble ends in 2029.", "the number 2029 is not said of Humble Hawksbill in the passage"),
+        ],
+    )
+    def test_are_of_no_other(self, sentence, problem):
+        assert problem in wrong(sentence, self.PASSAGE)
+
+
+class TestIdentifiers:
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("Use `rclpy.init()` and /cmd_vel.", ["rclpy.init", "/cmd_vel"]),
+            (
+                "sensor_msgs/msg/Image, std::vector, package.xml",
+                ["sensor_msgs/msg/Image", "std::vector", "package.xml"],
+            ),
+            ("Pass --ros-args to MoveIt.", ["--ros-args", "MoveIt"]),
+            ("input/output, and/or, e.g. rad/s; i.e. U.S. robots", []),
+            ("`colcon build --symlink-install`", ["colcon", "build", "--symlink-install"]),
+        ],
+        ids=["code and topic", "paths and names", "option and camel case", "prose", "a command"],
+    )
+    def test_are_told_from_prose(self, text, found):
+        assert identifiers(text) == found
+
+    PASSAGE = (
+        "Call `rclpy.init`, publish `sensor_msgs/msg/Image` on `/cmd_vel`: `ros2 launch demo`. PID keeps `u = Kp * e`."
+    )
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Call `rclpy.init()` first.",
+            "It sends an `Image`.",
+            "It sends `sensor_msgs/Image` on /cmd_vel.",
+            "Run `ros2 launch demo`.",
+            "PIDs keep `u=Kp*e`.",
+            "It is **not** **published**.",
+            "It uses PiD.",
+        ],
+    )
+    def test_that_the_passage_has_are_right(self, sentence):
+        assert wrong(sentence, self.PASSAGE) == []
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Call `rclpy.Init` first.",
+            "Call `rclpy.shutdown`.",
+            "It sends `geometry_msgs/msg/Image`.",
+            "It listens on /cmd_vel_out.",
+            "It listens on /cmd.",
+            "Run `ros2 publish demo`.",
+            "It uses MPC.",
+            "It keeps `u = Kd * e`.",
+            "It keeps `u = Kp * d`.",
+            "The *Humble* release.",
+        ],
+    )
+    def test_that_it_has_not_are_named(self, sentence):
+        assert wrong(sentence, self.PASSAGE)
+
+
+fragments = st.sampled_from(
+    ["`", "``", "5", " Hz", "-", "^", "e9", ",000", "half a ", "/a_b", "**", "1. ", "\n", "|", "per second"]
+)
+texts = st.text(max_size=200) | st.lists(fragments | st.text(max_size=5), max_size=30).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts, texts)
+def test_any_sentence_can_be_held_against_any_passage(sentence, passage):
+    assert all(isinstance(problem, str) for problem in wrong(sentence, passage))
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_a_text_has_its_own_numbers_and_names(text):
+    sentence = " ".join(text.split())
+    assert [one for one in wrong(sentence, sentence) if "number" in one or "version" in one] == []

@@ -1,0 +1,98 @@
+"""What speaks for a claim and against it."""
+
+import numpy as np
+import pytest
+
+from app.grounding.comparison import weak_share, word_matches
+from app.grounding.evidence import Evidence
+from app.grounding.matching import Claim, Matching
+from app.grounding.signals import Signals, lexical
+from app.grounding.words import WordReader
+
+READER = WordReader(lambda text: [text] if len(text) > 3 else [])
+PASSAGE = "Robots with Juno legs walk. The camera sees colours."
+
+
+def signals(sentence: str, text: str = PASSAGE, *headings: str) -> Signals:
+    matching = Matching(Claim(sentence, READER), [Evidence.of(text, headings, READER)])
+    return lexical(matching, matching.matches[0])
+
+
+class TestWords:
+    def test_are_covered_by_one_statement_under_its_headings(self):
+        assert signals("Robots walk slowly").coverage == pytest.approx(2 / 3)
+        assert signals("Robots walk slowly", PASSAGE, "Slowly").coverage == 1
+
+    def test_are_scarce_where_less_than_two_of_five_are_covered(self):
+        assert signals("robots write long novels").scarce == pytest.approx(0.15)
+        assert signals("robots walk").scarce == 0
+
+    def test_may_be_unknown_and_so_may_names(self):
+        found = signals("The robots of Pisa and Juno's walk slowly")
+        assert (found.unknown, found.unknown_names) == (2, 1)
+
+    def test_are_paired_if_one_statement_has_neighbours(self):
+        assert signals("robots walk").paired == 1
+        assert signals("robots walk colours").paired == 0.5
+        assert signals("novels").paired == 0
+
+    @pytest.mark.parametrize(
+        ("sentence", "passage", "expected"),
+        [
+            ("It walks twice a day.", "It walks.", 1),
+            ("It walks twice a day.", "Twice a day it walks.", 0),
+            ("It doubles the speed.", "It raises the speed.", 1),
+            ("It takes a second.", "It is quick.", 1),
+            ("It is the second robot.", "It is a robot.", 0),
+            ("It stops at midday.", "It stops.", 0),
+            ("It stops every day.", "It stops on Monday.", 1),
+        ],
+        ids=[
+            "twice",
+            "as there",
+            "doubles",
+            "a unit of time",
+            "an ordinal",
+            "a part of a word",
+            "a part of a word there",
+        ],
+    )
+    def test_of_measure_are_unmeasured_if_no_passage_has_them(self, sentence, passage, expected):
+        assert signals(sentence, passage).unmeasured == expected
+
+    def test_say_of_another_what_the_statement_says_of_its_subject(self):
+        passage = "**Robots** carry heavy boxes. **Drones** bring letters."
+        assert signals("Drones carry heavy boxes", passage).other_subject
+        assert not signals("Robots carry heavy boxes", passage).other_subject
+
+    def test_are_opposed_in_the_clause_that_speaks_of_the_same(self):
+        passage = "The gear lowers torque, and the belt increases noise."
+        assert signals("The gear increases torque", passage).opposed_clauses == pytest.approx(2 / 3)
+        assert signals("The belt increases noise", passage).opposed_clauses == 0
+
+    def test_have_a_poorest_clause(self):
+        passage = "Robots carry heavy boxes."
+        assert signals("Robots carry heavy boxes, but yellow engines burn paper", passage).poorest_clause == 0
+        assert signals("Robots carry heavy boxes", passage).poorest_clause == 1
+
+    def test_are_reversed_less_in_other_words(self):
+        passage = "Robots never carry heavy boxes."
+        assert signals("Robots carry heavy boxes", passage).reversed == 1
+        assert 0 < signals("Robots carry heavy yellow boxes", passage).reversed < 1
+        assert signals("Robots never carry heavy boxes", passage).reversed == 0
+
+
+class TestTokens:
+    STATEMENT = np.array([[1, 0], [0, 1]], np.float32)
+    CLAIM = np.array([[1, 0], [0.6, 0.8], [0, 0.4], [0, 0.2]], np.float32)
+
+    def test_of_a_word_match_by_their_mean_worst_word_first(self):
+        assert word_matches([[0], [1], [2, 3]], self.CLAIM, self.STATEMENT) == pytest.approx([0.3, 0.8, 1.0])
+
+    def test_of_nothing_match_nothing(self):
+        assert word_matches([], self.CLAIM, self.STATEMENT) == [0.0]
+        assert word_matches([[0]], self.CLAIM, self.STATEMENT[:0]) == [0.0]
+
+    def test_are_weak_below_a_cosine(self):
+        assert weak_share([0.1, 0.3, 0.5, 0.6]) == 0.5
+        assert weak_share([0.5, 0.9]) == 0

@@ -1,0 +1,70 @@
+"""Whether a claim says of one thing what the passage says of another."""
+
+import pytest
+
+from app.grounding.evidence import Evidence
+from app.grounding.matching import Claim, Matching
+from app.grounding.subjects import speaks_of_another, subject
+from app.grounding.words import WordReader
+
+READER = WordReader(lambda text: [text] if len(text) > 2 and text not in {"the", "and", "are", "with"} else [])
+PASSAGE = "**Robots** carry heavy boxes upstairs. **Drones** bring letters, and drones like wind. Old boxes break."
+
+
+def evidence(text: str, *headings: str) -> Evidence:
+    return Evidence.of(text, headings, READER)
+
+
+def is_of_another(sentence: str, text: str = PASSAGE, *headings: str) -> bool:
+    matching = Matching(Claim(sentence, READER), [evidence(text, *headings)])
+    return speaks_of_another(matching, matching.matches[0])
+
+
+class TestSubject:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("| Small lidar scanner unit | 20 metres |", ["small", "lidar", "scanner", "unit"]),
+            ("**Depth cameras** measure distance.", ["depth", "cameras"]),
+            ("The `joint` element has limits.", ["joint"]),
+            ("A small robot walks slowly.", ["small", "robot"]),
+            ("Some thin long metal finger bends.", ["some", "thin", "long"]),
+        ],
+        ids=["first cell", "emphasised", "code", "words before the verb", "three words"],
+    )
+    def test_is_what_a_statement_begins_with(self, text, expected):
+        one = evidence(text)
+        assert subject(one, one.statements[0]) == expected
+
+
+class TestTerms:
+    def test_are_marked_or_capitalised_or_in_a_heading(self):
+        text = "The *gait* of Juno is `slow`. It walks.\n\n| Cell | other |\n| --- | --- |\n| first | second |"
+        assert evidence(text, "Walking").terms >= {"gait", "juno", "slow", "cell", "first", "walking"}
+        assert evidence(text, "Walking").terms.isdisjoint({"walks", "other", "second"})
+
+
+class TestClaim:
+    @pytest.mark.parametrize(
+        "sentence",
+        ["Drones carry heavy boxes upstairs.", "Heavy boxes are carried upstairs with drones."],
+        ids=["in its place", "in another place"],
+    )
+    def test_speaks_of_another_if_its_term_is_elsewhere(self, sentence):
+        assert is_of_another(sentence)
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "Robots carry heavy boxes upstairs.",
+            "Machines carry heavy boxes upstairs.",
+            "Robots and drones carry heavy boxes upstairs.",
+            "Heavy boxes upstairs break.",
+        ],
+        ids=["the same", "a word that the passage lacks", "both", "a word that is no term"],
+    )
+    def test_does_not_with_the_subject_or_without_a_term(self, sentence):
+        assert not is_of_another(sentence)
+
+    def test_does_not_if_the_headings_have_its_term(self):
+        assert not is_of_another("Drones carry heavy boxes upstairs.", PASSAGE, "Drones")
