@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from app.book.embedding import Matrix
 from app.chat.material import OPEN_PAGE, SELECTED
 from app.chat.questions import core
-from app.chat.quotable import sentences_of
+from app.chat.quotable import ENDED, sentences_of
 from app.grounding.instructions import without_orders
 from tools import search_book
 
@@ -103,7 +103,7 @@ class Extractor:
         enough = ENOUGH - EVIDENCE_WEIGHT * float(evidence[1]) if evidence else -math.inf
         if not sentences or sentences[0].score - sentences[0].fit < enough:
             return ""
-        return " ".join(f"{one.text} [{one.n}]" for one in _quoted(sentences))
+        return _written(_quoted(sentences))
 
     def _by_words(self, question: str, earlier: str, passages: Sequence["_Passage"]) -> list[Sentence]:
         """The best of all sentences, as far as their words say."""
@@ -174,6 +174,14 @@ def _spelt(term: str, known: AbstractSet[str]) -> str:
 def _share(weights: Mapping[str, float], terms: AbstractSet[str]) -> float:
     total = sum(weights.values())
     return sum(weight for term, weight in weights.items() if term in terms) / total if total else 0.0
+
+
+def _written(sentences: Sequence[Sentence]) -> str:
+    """As a list, where one is no whole sentence; on one line each."""
+    quoted = [f"{' '.join(one.text.split())} [{one.n}]" for one in sentences]
+    if len(quoted) > 1 and not all(ENDED.search(one.text) for one in sentences):
+        return "\n".join(f"- {one}" for one in quoted)
+    return " ".join(quoted)
 
 
 def _quoted(best_first: Sequence[Sentence]) -> list[Sentence]:

@@ -31,7 +31,9 @@ from app.chat.questions import is_about_conversation, leans_on_earlier
 from tools import lookup_history, search_book
 
 WORD = re.compile(r"\s*\S+\s*")
-EXCHANGE = re.compile(r"<exchange at=\"(?P<at>[^\"]*)\">\nQuestion: (?P<question>.*?)\nAnswer: ", re.DOTALL)
+EXCHANGE = re.compile(r"<exchange [^>]*>\nQuestion: (?P<question>.*?)\nAnswer: (?P<answer>.*?)\n</exchange>", re.DOTALL)
+FIRST, LAST = re.compile(r"\bfirst\b", re.IGNORECASE), re.compile(r"\b(?:last|latest|previous|just)\b", re.IGNORECASE)
+ANSWERED = re.compile(r"\banswer|\b(?:did|have) you\b", re.IGNORECASE)
 CHARACTERS_PER_TOKEN = 4
 
 Output = ResponseFunctionToolCall | ResponseOutputMessage
@@ -73,7 +75,7 @@ class OfflineModel(Model):
         question, before = asked[-1], asked[:-1]
         result = items[-1].get("output") if items[-1].get("type") == "function_call_output" else None
         if is_about_conversation(question):
-            return _history_call() if result is None else _message(_recalled(str(result)))
+            return _history_call() if result is None else _message(_recalled(question, str(result)))
         earlier = before[-1] if before and leans_on_earlier(question) else ""
         passages = result or next((_text(item) for item in items if is_material(item)), None)
         if passages is None:
@@ -85,12 +87,24 @@ def _history_call() -> ResponseFunctionToolCall:
     return _call(lookup_history.NAME, {"query": None, "limit": lookup_history.MOST})
 
 
-def _recalled(result: str) -> str:
-    asked = [match["question"] for match in EXCHANGE.finditer(result)]
-    if not asked:
+def _recalled(question: str, result: str) -> str:
+    exchanges = list(EXCHANGE.finditer(result))
+    if not exchanges:
         return "You have not asked anything before in this conversation."
-    listed = "\n".join(f"- {question}" for question in asked)
+    if FIRST.search(question):
+        exchanges = exchanges[:1]
+    elif LAST.search(question):
+        exchanges = exchanges[-1:]
+    if ANSWERED.search(question):
+        return "\n".join(
+            f"- You asked: {one['question']}\n- I answered: {_on_one_line(one['answer'])}" for one in exchanges
+        )
+    listed = "\n".join(f"- {one['question']}" for one in exchanges)
     return f"In this conversation you asked:\n{listed}"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _text(item: Any) -> str:

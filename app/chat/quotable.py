@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 FENCE = re.compile(r"(`{3,}|~{3,}).*?(\1|\Z)", re.DOTALL)
 NOT_PROSE = re.compile(r"^\s*(#|\||:::|!!!|\?\?\?|<|import |export |---|!\[|\[\w+\]:)")
-BULLET = re.compile(r"^\s*([-*+]|\d+[.)])\s+|^\s*>\s?")
+BULLET = re.compile(r"^\s*([-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?|^\s*>\s?")
 CLOSING = r"(?<=[.!?])[\"')\]*_`]*"
 """What belongs to the sentence after its full stop: quotation marks, brackets, emphasis."""
 SENTENCE_END = re.compile(rf"({CLOSING})\s+(?=[\"'(\[*_`]*[A-Z0-9])")
 ENDED = re.compile(rf"{CLOSING}\Z")
-UNQUOTABLE = re.compile(r"\?[\"')\]*_`]*\Z|\[\d+\]")
-"""A question is no answer, and the book's own numbers would be taken for citations."""
+UNQUOTABLE = re.compile(r"[?:][\"')\]*_`]*\Z|\[\d+\]|\Ahttps?:")
+"""A question is no answer, nor is what only introduces; the book's own numbers would be taken for citations."""
 ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|Fig|Eq|Dr|approx|No)\.$")
 LONGEST = 400
 """Characters."""

@@ -44,7 +44,7 @@ def ask(
     Exit code: 0 answered or refused, 1 failed, 2 no server or a request that it does not take.
     """
     given = {"content": question, "conversation_id": conversation, "selected_text": selected, "page": page}
-    body = {name: value for name, value in given.items() if value}
+    body = {name: value for name, value in given.items() if value is not None}
     with _server(url) as server, connect_sse(server, "POST", "/api/v1/chat/stream", json=body) as source:
         _check(source.response)
         answer: dict[str, Any] = {}
