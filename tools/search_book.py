@@ -13,6 +13,8 @@ from tools.fences import inside
 NAME = "search_book"
 NOTHING = "No passage was found."
 EVIDENCE = "By what the search found, the book answers this with a probability of {:.2f}."
+LONGEST_QUERY = 2000
+"""Characters."""
 HINTS = (
     (0.2, "The book probably does not treat this. Answer only if a passage states the answer itself."),
     (0.5, "It is uncertain whether the book answers this. Check that a passage states the answer itself."),
@@ -41,6 +43,7 @@ async def search_book(  # noqa: D417 - the model is not told of the context
     """
     turn = context.context
     started = time.perf_counter()
+    query = query[:LONGEST_QUERY]
     found = await turn.book.search(query, section=section, source=source, page=page)
     numbered = [(turn.number(passage), passage) for passage in found.passages]
     seconds = time.perf_counter() - started

@@ -1,5 +1,6 @@
 """The answer as it grows: which of the model's sentences are told, with which citations, and if it is an answer."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
@@ -38,6 +39,8 @@ from tools.context import TurnContext
 MARKUP = " \n*_`\"'"
 PARAGRAPH = "\n\n"
 """Between what was told before a tool call and what comes after it."""
+LONGEST = 40_000
+"""Characters of the model's text in one turn."""
 STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
 
@@ -68,6 +71,7 @@ class Composition:
         self._mode = mode
         self._parser = CitationParser(lambda n: 1 <= n <= len(context.shown))
         self._bibliography = Bibliography(lambda n: cast("Passage", context.shown[n - 1]))
+        self._room = LONGEST
         self._told: list[str] = []
         self._owed = ""
         """White space before what was left out since the last that was told."""
@@ -96,6 +100,8 @@ class Composition:
         return self._bibliography.citations
 
     async def add(self, text: str) -> list[Event]:
+        """What comes after LONGEST characters is left out."""
+        text, self._room = text[: self._room], max(0, self._room - len(text))
         return await self._place(
             segment for piece in self._parser.feed(text) for segment in self._segmenter.feed(piece)
         )
@@ -142,7 +148,11 @@ class Composition:
         )
 
     async def _place(self, segments: Iterable[Segment]) -> list[Event]:
-        return [event for segment in segments for event in await self._placed(segment)]
+        events: list[Event] = []
+        for segment in segments:
+            events += await self._placed(segment)
+            await asyncio.sleep(0)  # others get their turn between two sentences
+        return events
 
     async def _placed(self, segment: Segment) -> list[Event]:
         segment = self._without_links(segment)
@@ -209,7 +219,12 @@ class Composition:
         if self._mode == "off" or (self._mode == "flag" and not ruling.proofs):
             return segment.text, ruling.proofs or [self._unverified(n) for n in segment.cited]
         text = cited(segment, [proof.n for proof in ruling.proofs])
-        leans = self._mode == "strict" and self._hole_before and segment.kind in {"sentence", "item"}
+        leans = (
+            self._mode == "strict"
+            and self._hole_before
+            and bool(ruling.proofs)
+            and segment.kind in {"sentence", "item"}
+        )
         return without_connective(text) if leans else text, ruling.proofs
 
     def _unverified(self, n: int) -> Proof:

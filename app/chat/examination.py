@@ -19,6 +19,11 @@ from tools.context import FoundPassage, PastExchange
 RECALLED = "Earlier in this conversation you asked the question: {question}\nI answered: {answer}"
 """In words that a sentence about the conversation may use."""
 
+SPOKEN = re.compile(
+    r"\b(?:ask|asked|question|questions|answer|answered|answers|said|told|talked|discussed|mentioned|wanted|conversation)\b",
+    re.IGNORECASE,
+)
+"""What makes a sentence one about the conversation."""
 ABSENCE = frozenset(
     re.findall(
         r"\w+",
@@ -28,8 +33,10 @@ ABSENCE = frozenset(
     )
 )
 """Stems of which a sentence may be made that says what the book leaves out."""
-BETTER = 0.5
-"""By so much a passage must support a sentence better than those that it cites to take their place."""
+BETTER, NEAR = 0.5, 0.2
+"""So much better must a passage support a sentence than those that it cites, to take their place; and so much worse
+than the best of those may one be that is cited, too.
+"""
 LABEL = frozenset(
     re.findall(
         r"\w+",
@@ -75,9 +82,9 @@ class Examiner:
             return Ruling(None if self._is_known(body) else "unsupported", is_claim=False)
         if not is_claim(body) or (segment.kind in {"heading", "table_head", "intro"} and self._is_label(segment)):
             return Ruling(is_claim=False)
-        ruling = await self._examine_claim(body, segment.cited, list(cited_before))
-        is_bare = segment.kind in {"heading", "table_head"} and ruling.reason is None
-        return Ruling(is_claim=False) if is_bare else ruling
+        if segment.kind in {"heading", "table_head"}:
+            return Ruling("unsupported", is_claim=False)
+        return await self._examine_claim(body, segment.cited, list(cited_before))
 
     async def _examine_claim(self, body: str, cited: Sequence[int], before: Sequence[int]) -> Ruling:
         """By what it cites itself, by what its paragraph cites, by any passage, by the conversation."""
@@ -88,7 +95,7 @@ class Examiner:
             proofs = [_proof(found[0] + 1, found[1], "code")]
         if proofs:
             return Ruling(proofs=proofs, disagrees=bool(cited) and not {proof.n for proof in proofs} <= {*cited})
-        if self._recalled and (await self._judge.judge(body, [self._conversation()])).supported:
+        if self._recalled and await self._is_recalled(body):
             return Ruling()
         return Ruling("fact" if wrong_facts else "unsupported")
 
@@ -108,7 +115,7 @@ class Examiner:
         if len(numbers) > 1:
             alone = [(n, await self._judge.judge(body, [self._all()[n - 1]])) for n in numbers]
             best = max(verdict.score for _, verdict in alone)
-            proofs = [_proof(n, one) for n, one in alone if one.supported and one.score >= best - BETTER]
+            proofs = [_proof(n, one) for n, one in alone if one.supported and one.score >= best - NEAR]
             if proofs:
                 return proofs
         return [Proof(n, *span, together.score, "model") for n, span in zip(numbers, together.quotes, strict=True)]
@@ -122,22 +129,30 @@ class Examiner:
         return Ruling("unsupported")
 
     def _is_known(self, body: str) -> bool:
-        """It speaks of nothing but what was asked or shown."""
-        known = [self._judge.evidence(self._question, ()), *self._all()]
-        said = self._judge.evidence(body, ()).stems
-        return said <= ABSENCE.union(*(one.stems for one in known)) and not any(problems(body, known))
+        """It speaks of nothing but what was asked."""
+        asked = self._judge.evidence(self._question, ())
+        return self._judge.evidence(body, ()).stems <= ABSENCE | asked.stems and not any(problems(body, [asked]))
 
     def _is_label(self, segment: Segment) -> bool:
-        """It claims nothing; a heading may name what was asked, or what a passage's headings name."""
+        """It claims nothing. A heading may name what was asked or the passages' headings do, a table's their words."""
         known = LABEL
         if segment.kind == "heading":
             asked = self._judge.evidence(self._question, ()).stems
             known = known.union(asked, *(one.heading_stems for one in self._all()))
+        elif segment.kind == "table_head":
+            known = known.union(*(one.stems for one in self._all()))
         return self._judge.evidence(segment.body, ()).stems <= known and not any(problems(segment.body, self._all()))
 
-    def _conversation(self) -> Evidence:
-        told = (RECALLED.format(question=one.question, answer=one.answer) for one in self._recalled)
-        return self._judge.evidence("\n\n".join(told), ())
+    async def _is_recalled(self, body: str) -> bool:
+        """It says of the conversation what was said in it, or repeats a question or a part of an answer."""
+        said = [" ".join(text.split()) for one in self._recalled for text in (one.question, one.answer)]
+        if any(" ".join(body.split()) in text for text in said):
+            return True
+        told = "\n\n".join(RECALLED.format(question=one.question, answer=one.answer) for one in self._recalled)
+        return (
+            SPOKEN.search(body) is not None
+            and (await self._judge.judge(body, [self._judge.evidence(told, ())])).supported
+        )
 
     def _all(self) -> list[Evidence]:
         """Of the passages shown, in the order of their numbers."""

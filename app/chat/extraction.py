@@ -6,9 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from html import unescape
-from pathlib import PurePosixPath
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from app.book.embedding import Matrix
 from app.chat.material import OPEN_PAGE, SELECTED
@@ -37,6 +35,7 @@ ABOUT_THE_BOOK = re.compile(
     r"\b(?:according to|in|from|does|do) (?:the|this|your) (?:book|text|chapter|author)s?\b(?: say| tell)?",
     re.IGNORECASE,
 )
+ADDRESS_END = re.compile(r"[?#]")
 DIGIT = re.compile(r"\d")
 MEASURED = re.compile(
     r"\bhow (?:many|much|long|heavy|far|fast|large|big|tall|high|wide|deep|often|old|quickly|soon|close|steep|strong)\b"
@@ -148,8 +147,13 @@ class _Passage(NamedTuple):
 
 def is_on_page(source: str, page: str) -> bool:
     """As far as the names say: a page's address ends like the path of its file."""
-    path = PurePosixPath(urlsplit(page).path)
-    return source == page or source.rpartition(".")[0].endswith(str(path.with_suffix("")).strip("/") or "\0")
+    file, address = (f"/{_without_ending(path)}" for path in (source, ADDRESS_END.split(page)[0].strip("/")))
+    return source == page or (len(address) > 1 and (file.endswith(address) or address.endswith(file)))
+
+
+def _without_ending(path: str) -> str:
+    name, _, ending = path.rpartition(".")
+    return name if name and "/" not in ending else path
 
 
 def _defines(sentence: str, question: str) -> bool:

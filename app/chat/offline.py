@@ -27,7 +27,7 @@ from openai.types.responses.response_usage import InputTokensDetails, OutputToke
 from app.chat.extraction import Extractor
 from app.chat.material import is_material
 from app.chat.prompts import NO_ANSWER
-from app.chat.questions import is_about_conversation, leans_on_earlier
+from app.chat.questions import is_about_conversation, leans_on_earlier, topic
 from tools import lookup_history, search_book
 
 WORD = re.compile(r"\s*\S+\s*")
@@ -76,7 +76,7 @@ class OfflineModel(Model):
         result = items[-1].get("output") if items[-1].get("type") == "function_call_output" else None
         if is_about_conversation(question):
             return _history_call() if result is None else _message(_recalled(question, str(result)))
-        earlier = before[-1] if before and leans_on_earlier(question) else ""
+        earlier = (topic(before) or "") if leans_on_earlier(question) else ""
         passages = result or next((_text(item) for item in items if is_material(item)), None)
         if passages is None:
             return _call(search_book.NAME, {"query": f"{earlier} {question}".strip()})

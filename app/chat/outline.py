@@ -8,7 +8,7 @@ from app.chat.events import SentenceFlagged
 from app.chat.holes import depth
 from app.chat.rulings import Proof
 from app.grounding.sentences import Segment
-from app.grounding.wording import lead
+from app.grounding.wording import lead, wider
 
 INTRODUCING = {"intro", "table_head"}
 LOWEST = 7
@@ -45,6 +45,9 @@ class Outline:
         return gone
 
     def hold(self, told: Told) -> None:
+        """Of what is left out in a row, the white space is kept once."""
+        if self._held and told.is_left_out and self._held[-1].is_left_out:
+            told = Told(told.segment, wider(self._held.pop().text, told.text))
         self._held.append(told)
 
     def release(self) -> list[Told]:

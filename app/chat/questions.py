@@ -1,15 +1,22 @@
 """What can be told of a question by its words alone."""
 
 import re
+from collections.abc import Sequence
 
+_SAID = r"(?:ask|say|said|tell|told|discuss|talk|mention|answer|want)(?:ed)?"
+_WHICH = r"(?:(?:very|last|first|second|third|latest|previous|earlier|other)\ ){0,2}"
 ABOUT_CONVERSATION = re.compile(
-    r"""\W*(?:(?:please|and|so|can\ you|could\ you|tell\ me|remind\ me)\W+)*(?:
-        (?:what|which|when|how\ (?:often|many))\b[^.?!]*\b(?:did|have|had)\ (?:i|we|you)\ (?:just\ |already\ )*
-            (?:ask|say|said|tell|told|discuss|talk|mention|answer)(?:ed)?\b
+    rf"""\W*(?:(?:please|and|so|ok|can\ you|could\ you|would\ you|tell\ me|remind\ me|go\ back\ to
+            |do\ you\ remember)\W+)*(?:
+        (?:what|which|when|how\ (?:often|many))\b[^.?!]*\b(?:did|have|had)\ (?:i|we|you)\ (?:just\ |already\ )*{_SAID}\b
+        | what\ (?:was\ the\ (?:very\ )?(?:first|last)\ thing\ (?:that\ )?)?(?:i|we)\ (?:just\ |already\ )*
+            (?:asked|said|discussed|talked|mentioned)\b
+            (?:\ (?:you|about|before|earlier|first|last|so\ far)\b[^.?!]*)?[.?!\s]*$
         | (?:did|have|had)\ (?:i|we)\ (?:just\ |already\ |ever\ )*(?:ask|say|said|discuss|talk|mention)(?:ed)?\b
         | (?:repeat|summari[sz]e|recall)\ what\ (?:i|we|you)\b
-        | (?:what|which|repeat|show|list|summari[sz]e|recall)\b[^.?!]*\b(?:my|your|our)\ (?:\w+\ ){0,2}
-            (?:question|answer|message)s?\b
+        | (?:(?:what|which|repeat|show|list|summari[sz]e|recall)\b[^.?!]{{0,30}}\b)?(?:my|your|our)\ {_WHICH}
+            (?:questions?|answers?|messages?)(?:\ (?:about|before|so\ far|again)\b[^.?!]*)?[.?!\s]*$
+        | what\ (?:are|were)\ we\ talking\ about | i\ forgot\ what\ i\b
         | (?:what|repeat|show|list|summari[sz]e|recall)\b[^.?!]*\b(?:this|our)\ (?:conversation|chat|discussion)\b
     )""",
     re.VERBOSE | re.IGNORECASE,
@@ -38,18 +45,35 @@ def leans_on_earlier(question: str) -> bool:
     return len(re.findall(r"\w+", question)) <= SHORT or LEANING.search(question) is not None
 
 
+MOST_CORES = 3
 SENTENCE = re.compile(r"[^.!?\n]*[^.!?\n\s][^.!?\n]*[.!?\n]*")
 
 
-def core(question: str) -> str | None:
-    """The last sentence of several that asks something; None if it is all there is."""
+def cores(question: str) -> list[str]:
+    """The sentences of several that ask something, the last of them MOST_CORES; none if it is one sentence."""
     sentences = [sentence.strip() for sentence in SENTENCE.findall(question)]
-    asking = [sentence for sentence in sentences if sentence.endswith("?")]
-    return asking[-1] if asking and len(sentences) > 1 else None
+    return [sentence for sentence in sentences if sentence.endswith("?")][-MOST_CORES:] if len(sentences) > 1 else []
+
+
+def core(question: str) -> str | None:
+    """The last of them."""
+    return next(reversed(cores(question)), None)
+
+
+def without_courtesies(question: str) -> str:
+    """Without the sentences that are nothing else, unless all are."""
+    kept = [sentence for sentence in SENTENCE.findall(question) if small_talk(sentence) is None]
+    return "".join(kept).strip() or question
+
+
+def topic(questions: Sequence[str]) -> str | None:
+    """The latest question that says by itself what it is about, of those asked before, oldest first."""
+    about_book = [one for one in questions if small_talk(one) is None and not is_about_conversation(one)]
+    return next((one for one in reversed(about_book) if not leans_on_earlier(one)), next(reversed(about_book), None))
 
 
 GREETING, THANKS, FAREWELL, IDENTITY = "greeting", "thanks", "farewell", "identity"
-FILLER = r"""(?:there|everyone|again|so|very|much|a\ lot|bot|assistant|book|friend|dear|please
+FILLER = r"""(?:there|everyone|again|so|very|much|a\ lot|bot|assistant|book|friend|dear|please|in\ advance
     |for\ (?:your|the|that|this)\ \w+)"""
 WORDS = {
     GREETING: r"""hi+|hello+|hey+|hiya|howdy|greetings|good\ (?:morning|afternoon|evening|day)|hallo|hola|bonjour|ciao
@@ -71,10 +95,8 @@ SMALL_TALK = {
 
 
 def small_talk(question: str) -> str | None:
-    """Which kind of courtesy it is, if it is nothing else."""
-    kinds = [kind for kind, words in SMALL_TALK.items() if words.fullmatch(question)]
-    if kinds:
-        return kinds[0]
-    greeting = SMALL_TALK[GREETING].match(question)
-    rest = question[greeting.end() :] if greeting else ""
-    return small_talk(rest) if greeting and rest and greeting.end() else None
+    """Which kind of courtesy it is, the last of several, if it is nothing else."""
+    kind, rest = None, question
+    while begun := next(((name, found) for name, words in SMALL_TALK.items() if (found := words.match(rest))), None):
+        kind, rest = begun[0], rest[begun[1].end() :]
+    return kind if not rest else None

@@ -5,22 +5,20 @@ import time
 from collections.abc import Sequence
 
 from app.chat.events import Search
-from app.chat.questions import core, leans_on_earlier
+from app.chat.questions import cores, leans_on_earlier, without_courtesies
 from tools import search_book
 from tools.context import Findings, FoundPassage, ToolCall, TurnContext
 
-LONGEST_QUERY = 2000
-"""Characters."""
 FROM_SECOND = 3
 """Passages that a second query adds."""
 
 
 def first_queries(question: str, earlier: str | None) -> list[str]:
-    """Best first. Of several sentences, the one that asks is searched alone, too."""
-    if earlier is not None and leans_on_earlier(question):
-        return [f"{earlier} {question}"[-LONGEST_QUERY:], question]
-    asking = core(question)
-    return [question] if asking is None else [question, asking]
+    """Best first. Of several sentences, those that ask are searched alone, too."""
+    asked = without_courtesies(question)
+    if earlier is not None and leans_on_earlier(asked):
+        return [f"{earlier} {asked}"[-search_book.LONGEST_QUERY :], asked]
+    return list(dict.fromkeys([asked, *cores(asked)]))
 
 
 async def first_search(context: TurnContext, queries: Sequence[str]) -> str:

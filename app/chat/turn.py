@@ -35,7 +35,7 @@ from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
 from app.chat.prompts import Prompt
-from app.chat.questions import is_about_conversation, small_talk
+from app.chat.questions import is_about_conversation, small_talk, topic
 from app.chat.record import circumstances_of, problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
@@ -47,7 +47,6 @@ from app.history.conversations import PUBLIC, Conversations, StoredTurn
 from app.history.exchanges import Exchange
 from app.metrics import Metrics
 from app.settings import Settings
-from tools import lookup_history
 from tools.context import TurnContext
 
 STOP_TIMEOUT_S = 5
@@ -174,12 +173,12 @@ class Turn:
         if self._refusal is None:
             given = [*remembered, *prepared.messages, {"role": "user", "content": asked.question}]
             await self._ask_model(given, emit, must_search=not prepared.messages)
-        if self._is_recalling and self._context.succeeded(lookup_history.NAME) and not self._context.recalled:
+        if self._is_recalling and not (self._context.recalled or self._composition.text):
             emit(self._composition.say(NOTHING_BEFORE))
 
     async def _prepared(self, exchanges: Sequence[Exchange], emit: Emit) -> Prepared:
         mode = "agentic" if self._is_recalling else self._parts.settings.retrieval
-        earlier = exchanges[-1].question if exchanges else None
+        earlier = topic([exchange.question for exchange in exchanges])
         return await prepare(self._asked, earlier, self._context, self._parts.locator, mode, emit)
 
     async def _remembered(self, exchanges: Sequence[Exchange]) -> list[Any]:

@@ -2,28 +2,25 @@
 
 import re
 
-FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
-COMMENT = re.compile(r"(?:^|\s)(?:#(?!\w)|//).*$")
+FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*[\w+#.-]*[ \t]*")
 
 
 def lines_in(passage: str, code: str) -> tuple[int, int] | None:
-    """The span of the passage in which all lines of the code stand; white space and comments don't count.
+    """The span of the passage in which all lines of the code stand, comments too, in this order, however indented.
 
     None where a line is missing, or where the code has none.
     """
-    wanted = {line for each in code.splitlines() if (line := _plain(each))}
-    if not wanted:
-        return None
-    spans: dict[str, tuple[int, int]] = {}
+    wanted = [line for each in code.splitlines() if (line := _plain(each))]
+    first = last = None
     position = 0
     for each in passage.splitlines(keepends=True):
-        spans.setdefault(_plain(each), (position, position + len(each.rstrip())))
+        if wanted and _plain(each) == wanted[0]:
+            first = position if first is None else first
+            last = position + len(each.rstrip())
+            wanted.pop(0)
         position += len(each)
-    if not wanted <= spans.keys():
-        return None
-    found = [spans[line] for line in wanted]
-    return min(start for start, _ in found), max(end for _, end in found)
+    return None if wanted or first is None or last is None else (first, last)
 
 
 def _plain(line: str) -> str:
-    return "" if FENCE.fullmatch(line) else " ".join(COMMENT.sub("", line).split())
+    return "" if FENCE.fullmatch(line) else " ".join(line.split())

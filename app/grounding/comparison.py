@@ -34,20 +34,23 @@ class Comparison:
         self._embedder = embedder
         self._tokenizer: Tokenizer = Tokenizer.from_str(embedder.tokenizer_json)
 
-    async def signals(self, matching: Matching) -> tuple[Match, Signals]:
-        """Of the nearest statement; what is new is embedded in one call. Raises EmbeddingError."""
+    async def signals(self, matching: Matching) -> tuple[Match, Signals, list[tuple[str, float]]]:
+        """Of the nearest statement, and each content word with its cosine with the nearest token of those compared.
+
+        What is new is embedded in one call. Without token vectors there are no cosines of words. Raises EmbeddingError.
+        """
         matches = matching.matches[: FEW if matching.coverage >= CLEAR else MANY]
         dense, tokens = await self._embedded(matching, [match for match in matches if match.statement.vectors is None])
         words = self._words(matching.claim, 0 if tokens is None else len(tokens))
         near = [_nearness(match.statement, dense, tokens, words) for match in matches]
         best = max(range(len(matches)), key=lambda index: near[index].similarity + near[index].cosine)
-        lexical_signals = lexical(matching, matches[best])
-        return matches[best], msgspec.structs.replace(
-            lexical_signals,
+        signals = msgspec.structs.replace(
+            lexical(matching, matches[best]),
             cosine=near[best].cosine,
             distant=max(0.0, LITTLE - near[best].similarity),
             weak=near[best].weak,
         )
+        return matches[best], signals, _cosines(matching.claim, words, tokens, [match.statement for match in matches])
 
     async def _embedded(self, matching: Matching, fresh: Sequence[Match]) -> tuple[Vector, Matrix | None]:
         """The claim's vectors; the statements keep theirs."""
@@ -59,16 +62,27 @@ class Comparison:
         return dense[0][0], None if tokens is None else tokens[0]
 
     def _words(self, claim: Claim, count: int) -> list[list[int]]:
-        """Of each content word, the indexes of its tokens among the first `count`."""
+        """Of each content word, the indexes of its tokens among the first `count`; empty for one beyond them."""
         offsets = list(enumerate(self._tokenizer.encode(claim.text).offsets[:count]))
-        words = (
+        return [
             [index for index, (start, end) in offsets if max(start, word.start) < min(end, word.end)]
             for word in claim.content
-        )
-        return [word for word in words if word]
+        ]
 
 
-def _nearness(statement: Statement, dense: Vector, tokens: Matrix | None, words: Sequence[Sequence[int]]) -> Nearness:
+def _cosines(
+    claim: Claim, words: Sequence[Sequence[int]], tokens: Matrix | None, statements: Sequence[Statement]
+) -> list[tuple[str, float]]:
+    there = [one.vectors[1] for one in statements if one.vectors is not None and one.vectors[1] is not None]
+    if tokens is None or not there:
+        return []
+    best = (tokens @ np.concatenate(there).T).max(axis=1)
+    pairs = zip(claim.content, words, strict=True)
+    return [(word.text, float(np.mean(best[list(indexes)]))) for word, indexes in pairs if indexes]
+
+
+def _nearness(statement: Statement, dense: Vector, tokens: Matrix | None, given: Sequence[Sequence[int]]) -> Nearness:
+    words = [word for word in given if word]
     there, tokens_there = statement.vectors or (np.zeros_like(dense), None)
     cosine = float(dense @ there)
     if tokens is None or tokens_there is None:

@@ -6,7 +6,7 @@ from typing import Literal
 LONGEST_HEAD = 16
 """Characters of a line that are looked at before the whole of it is."""
 HEADING = re.compile(r"#{1,6}(?=\s|\Z)[ \t]*")
-ITEM = re.compile(r"(?:[-*+]|(?P<ordinal>[0-9]{1,9})[.)])(?:[ \t]+|$)(?:\[[ xX]\](?=[ \t])[ \t]*)?")
+ITEM = re.compile(r"(?:[-*+]|[a-zA-Z]\)|(?P<ordinal>[0-9]{1,9})[.)])(?:[ \t]+|$)(?:\[[ xX]\](?=[ \t])[ \t]*)?")
 RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*|:{3,}[ \t]*[a-zA-Z]*[ \t]*")
 DIRECTIVE = re.compile(r":{3,}[ \t]*[a-zA-Z-]*[ \t]*")
 """What stands before the title of an admonition."""

@@ -17,13 +17,14 @@ from app.grounding.facts import problems
 from app.grounding.matching import Claim, Match, Matching, verbatim
 from app.grounding.quotes import Span, quote, widened
 from app.grounding.signals import lexical
+from app.grounding.strangers import disguises, foreign_doubts, foreign_names, foreign_words, misplaced_numbers, plain
 from app.grounding.words import WordReader
 
 THRESHOLD = 0.35
 """Below it a sentence counts as unsupported."""
 VERBATIM = 0.99
-WITH_PROBLEMS = 0.02
-"""Of the score that the words alone would have."""
+WITH_PROBLEMS, WITH_FOREIGN = 0.02, 0.4
+"""Of the score without them: of wrong facts, and of words about something else."""
 HOPELESS, SURE = 0.15, 0.75
 """Scores of the words alone; only between them the model is asked: on the pairs it would hardly change the others."""
 CANDIDATES = 3
@@ -63,8 +64,10 @@ class Judge:
 
     async def judge(self, sentence: str, cited: Sequence[Evidence]) -> Verdict:
         """The passages are taken together: a sentence may rest on two. Raises EmbeddingError."""
+        sentence = plain(sentence)
         matching = self.matching(sentence, cited)
-        wrong = tuple(dict.fromkeys(problems(sentence, cited)))
+        foreign = (*disguises(sentence), *foreign_names(matching), *foreign_doubts(matching))
+        wrong = tuple(dict.fromkeys((*problems(sentence, cited), *foreign)))
         quotes = tuple(quote(matching.claim, one) for one in cited)
         said_in = [index for index, one in enumerate(cited) if verbatim(matching.claim, one)]
         if said_in and not wrong:
@@ -72,12 +75,15 @@ class Judge:
         if not matching.matches:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
+        wrong = (*wrong, *misplaced_numbers(matching, match))
         score = BY_WORDS.score(lexical(matching, match))
-        if wrong:
-            score *= WITH_PROBLEMS
-        elif HOPELESS < score < SURE:
-            match, signals = await self._comparison.signals(matching)
+        if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
+            match, signals, cosines = await self._comparison.signals(matching)
             score = _calibration(match).score(signals)
+            wrong = tuple(foreign_words(matching, cosines))
+            score *= WITH_FOREIGN if wrong else 1
+        elif wrong:
+            score *= WITH_PROBLEMS
         return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching))
 
     async def attribute(self, sentence: str, shown: Sequence[Evidence]) -> tuple[int, Verdict] | None:

@@ -40,7 +40,9 @@ def cited(segment: Segment, numbers: Sequence[int]) -> str:
     """The segment's text with these citations and no others."""
     if segment.kind == "code":
         return with_numbers_below(segment.text, numbers)
-    return segment.text if sorted(numbers) == sorted(segment.cited) else with_numbers(segment.text, numbers)
+    marks = len(re.findall(r"\[\d+\]", CODE.sub("", segment.text)))
+    is_as_written = sorted(numbers) == sorted(segment.cited) and marks == len(numbers)
+    return segment.text if is_as_written else with_numbers(segment.text, numbers)
 
 
 def with_numbers(text: str, numbers: Sequence[int]) -> str:

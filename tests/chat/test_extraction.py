@@ -6,7 +6,7 @@ import pytest
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
-from app.chat.extraction import MOST_SENTENCES, Extractor
+from app.chat.extraction import MOST_SENTENCES, Extractor, is_on_page
 from app.chat.material import message_of
 from tests.fakes.sources import passage
 from tools.search_book import NOTHING, render, told
@@ -108,3 +108,25 @@ async def test_of_a_text_that_the_reader_selected_something_is_always_said(extra
 )
 async def test_what_was_not_rendered_as_a_passage_is_not_quoted(extractor, rendered):
     assert await extractor.answer("What is a tide?", rendered) == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("guide/measuring.md", True),
+        ("/guide/measuring", True),
+        ("https://tides.example/docs/guide/measuring?x=1#wells", True),
+        ("measuring.html", True),
+        ("/guide/measuring-more", False),
+        ("/", False),
+        ("https://tides.example/", False),
+        ("?x", False),
+        ("#top", False),
+        ("http://[", False),
+        ("//[x", False),
+        (".", False),
+        ("\0", False),
+    ],
+)
+def test_a_page_is_known_by_the_end_of_its_address(page, expected):
+    assert is_on_page("guide/measuring.md", page) is expected

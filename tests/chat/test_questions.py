@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.chat.questions import core, is_about_conversation, leans_on_earlier, small_talk
+from app.chat.questions import core, is_about_conversation, leans_on_earlier, small_talk, topic
 
 
 @pytest.mark.parametrize(
@@ -159,3 +159,48 @@ def test_no_question_takes_long(part):
     assert not is_about_conversation(question)
     assert core(question) in {None, question.removesuffix(" x")}
     assert isinstance(leans_on_earlier(question), bool)
+
+
+@pytest.mark.parametrize(
+    ("questions", "expected"),
+    [
+        ([], None),
+        (["What is a neap tide?"], "What is a neap tide?"),
+        (["What is a neap tide?", "thanks"], "What is a neap tide?"),
+        (["What is a neap tide?", "What did I ask before?"], "What is a neap tide?"),
+        (["What is a neap tide?", "And its range?"], "What is a neap tide?"),
+        (["And its range?"], "And its range?"),
+        (["What is a neap tide?", "How does a tide gauge work?"], "How does a tide gauge work?"),
+    ],
+    ids=["none", "one", "a courtesy", "about the conversation", "one that leans", "nothing else", "the latest"],
+)
+def test_a_follow_up_leans_on_the_latest_question_that_says_what_it_is_about(questions, expected):
+    assert topic(questions) == expected
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which topic carries my sensor messages?",
+        "What type should my messages have?",
+        "What is your answer to gimbal lock?",
+    ],
+)
+def test_a_question_with_my_or_your_may_be_about_the_book(question):
+    assert not is_about_conversation(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what was the first thing i asked you",
+        "do you remember my first question?",
+        "My previous question?",
+        "what are we talking about?",
+        "Please remind me what I asked about joints",
+        "go back to my first question",
+        "I forgot what I asked you. What was it?",
+    ],
+)
+def test_there_are_many_ways_to_ask_about_the_conversation(question):
+    assert is_about_conversation(question)

@@ -3,11 +3,11 @@
 import pytest
 
 from app.chat.events import Search
-from app.chat.searching import FROM_SECOND, LONGEST_QUERY, first_queries, first_search, searches_of
+from app.chat.searching import FROM_SECOND, first_queries, first_search, searches_of
 from app.errors import VectorStoreUnavailableError
 from tests.fakes.sources import BookInMemory, HistoryInMemory, passage, turn_context
 from tools.context import ToolCall, TurnContext
-from tools.search_book import told
+from tools.search_book import LONGEST_QUERY, told
 
 BEFORE = "What is a spring tide?"
 FIRST = [passage(f"Tide {number}.") for number in range(5)]
@@ -26,6 +26,13 @@ SECOND = [passage(f"Gauge {number}.") for number in range(5)]
             ["I sail a boat. What is high water?", "What is high water?"],
             id="core",
         ),
+        pytest.param(
+            "What is a tide? And a gauge?",
+            None,
+            ["What is a tide? And a gauge?", "What is a tide?", "And a gauge?"],
+            id="two",
+        ),
+        pytest.param("Hello! Thanks. Explain neap tides.", None, ["Explain neap tides."], id="courtesies"),
     ],
 )
 def test_what_is_searched(question, earlier, queries):

@@ -16,12 +16,7 @@ PASSAGE = "Write:\n\n```python\nimport rclpy\n\nnode = Node('a')  # the node\nno
         pytest.param("import rclpy", "import rclpy", id="one line"),
         pytest.param("  import   rclpy ", "import rclpy", id="other blanks"),
         pytest.param("\n\nimport rclpy\n\n", "import rclpy", id="empty lines"),
-        pytest.param("node = Node('a')", "node = Node('a')  # the node", id="without the comment"),
-        pytest.param("# My own.\nnode.spin()  # goes on", "node.spin()", id="with other comments"),
-        pytest.param("// My own.\nnode.spin()", "node.spin()", id="comments of another language"),
-        pytest.param(
-            "node.spin()\nimport rclpy", "import rclpy\n\nnode = Node('a')  # the node\nnode.spin()", id="order"
-        ),
+        pytest.param("node = Node('a') # the node", "node = Node('a')  # the node", id="with its comment"),
         pytest.param("```python\nimport rclpy\n```", "import rclpy", id="with fences"),
     ],
 )
@@ -40,6 +35,11 @@ def test_code_whose_lines_all_stand_there_is_found(code, quote):
         pytest.param("#include <evil.h>\nimport rclpy", id="a directive is no comment"),
         pytest.param("import rclpy#x", id="no comment"),
         pytest.param("# Only a comment.", id="no code"),
+        pytest.param("node = Node('a')", id="without the comment"),
+        pytest.param("# My own.\nnode.spin()", id="a comment of its own"),
+        pytest.param("node.spin()  // goes on", id="a comment behind"),
+        pytest.param("node.spin()\nimport rclpy", id="another order"),
+        pytest.param("import rclpy\n``` and more\nnode.spin()", id="words behind a fence"),
         pytest.param("", id="nothing"),
         pytest.param("```\n```", id="only fences"),
     ],

@@ -187,8 +187,8 @@ class TestModel:
 
     async def test_tells_how_distant_a_sentence_is(self, judge, counting, gait):
         comparison = Comparison(counting)
-        _, far = await comparison.signals(judge.matching("Penguins eat fish in Antarctica.", [gait]))
-        _, near = await comparison.signals(judge.matching("A gait cycle spans two contacts of a foot.", [gait]))
+        _, far, _ = await comparison.signals(judge.matching("Penguins eat fish in Antarctica.", [gait]))
+        _, near, _ = await comparison.signals(judge.matching("A gait cycle spans two contacts of a foot.", [gait]))
         assert far.distant > 0 == near.distant
         assert far.weak > 0.5 > near.weak
 

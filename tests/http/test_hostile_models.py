@@ -204,7 +204,7 @@ def test_each_sentence_that_is_withheld_is_told_of_by_place_and_reason_alone(str
     outcome = strict.ask(QUESTION, f"{says} {FLOAT} [well]. {SPRING} [spring].", endpoint=ENDPOINTS[1])
     withheld = [event for event in outcome.events if event["type"] == "sentence.withheld"]
     assert [(event["position"], event["reason"]) for event in withheld] == [
-        (2, "unsupported"),
+        (2, "fact"),
         (3, "fact"),
         (4, "link"),
     ]
@@ -255,7 +255,7 @@ class TestModes:
         outcome = served.ask(QUESTION, says, endpoint=ENDPOINTS[1])
         assert outcome.answer["answer"] == outcome.marked(says)
         flagged = [(one["position"], one["reason"]) for one in outcome.events if one["type"] == "sentence.flagged"]
-        assert flagged == ([(2, "unsupported"), (3, "fact")] if mode == "flag" else [])
+        assert flagged == ([(2, "fact"), (3, "fact")] if mode == "flag" else [])
         assert outcome.answer["grounding"]["mode"] == mode
 
     def test_numbers_that_were_not_shown_are_taken_out(self, lenient):

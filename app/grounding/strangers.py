@@ -1,0 +1,101 @@
+"""What a claim has that is foreign to the statement that is to say it, however much else they share."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from app.grounding.evidence import Evidence, Statement
+from app.grounding.matching import Match, Matching
+from app.grounding.quantities import Quantity, quantities
+
+DOUBTS = frozenset(
+    re.findall(
+        r"\w+",
+        """myth false falsely untrue wrong wrongly contrary fails fail failed failing rarely seldom hardly barely
+        scarcely supposedly allegedly pretends""",
+    )
+)
+"""Words that turn round what they stand beside."""
+INVISIBLE, SCRIPTS = {"Cf", "Cc"}, {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
+LONGEST_SYMBOL = 3
+"""Letters of one such as \u03bcm or \u0394x."""
+DENYING = re.compile("[\U0001f6ab\u274c\u26d4\u2717\u2718\U0001f6d1\u20e0]")
+COUNTED = re.compile(r"\b(?P<name>[a-z]{3,}) (?P<number>\d+(?:\.\d+)?)(?![\w%°]|\.\d)")
+"""Such as "category 1"."""
+NO_NAMES = frozenset(
+    ["the", "about", "than", "least", "most", "only", "with", "from", "and", "for", "are", "has", "have"]
+)
+FOREIGN = 0.22
+"""Cosine of a word with all that the statements say, below which it is about something else."""
+
+
+def plain(sentence: str) -> str:
+    """As it is seen: compatible forms of letters and digits are one, what has no form is gone."""
+    seen = unicodedata.normalize("NFKC", sentence)
+    return "".join(char for char in seen if unicodedata.category(char) not in INVISIBLE or char in "\t\n\r")
+
+
+def disguises(sentence: str) -> Iterator[str]:
+    """Words of letters of several scripts, and signs that deny what they stand beside."""
+    for word in re.findall(r"[^\W\d_]+", sentence):
+        scripts = {unicodedata.name(char, "").split(" ")[0] for char in word} & SCRIPTS
+        if len(scripts) > 1 and not ("GREEK" in scripts and len(word) <= LONGEST_SYMBOL):
+            yield f"{word} has letters of several scripts"
+    yield from (f"the passage does not say {sign}" for sign in DENYING.findall(sentence))
+
+
+def foreign_names(matching: Matching) -> Iterator[str]:
+    for word in matching.claim.content:
+        name = word.text.removesuffix("'s")
+        if word.is_name and all(name not in one.folded for one in matching.cited):
+            yield f"the name {name} is not in the passage"
+
+
+def foreign_doubts(matching: Matching) -> Iterator[str]:
+    for word in matching.claim.words:
+        if word.text in DOUBTS and all(word.text not in one.words for one in matching.cited):
+            yield f"the passage does not say {word.text}"
+
+
+def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
+    """Numbers that the passage has, but another statement than this one, which has others in their place."""
+    evidence, statement = matching.cited[match.passage], match.statement
+    text = _said(evidence, statement)
+    for counted in COUNTED.finditer(matching.claim.text):
+        name, number = counted["name"], counted["number"]
+        numbers = re.findall(rf"\b{name}s? (\d+(?:\.\d+)?)", text) if name not in NO_NAMES else []
+        if numbers and number not in numbers:
+            yield f"the statement speaks of {name} {numbers[0]}"
+    if (
+        evidence.text[statement.start : statement.start + 1] == "|"
+        or " | " in evidence.text[statement.start : statement.end]
+    ):
+        there = quantities(text)
+        yield from _not_among(matching.claim.text, there)
+
+
+def foreign_words(matching: Matching, cosines: Sequence[tuple[str, float]]) -> Iterator[str]:
+    """`cosines`: of each content word with the nearest token of the statements."""
+    unknown = {word.text for word, family in zip(matching.claim.content, matching.families, strict=True) if not family}
+    for word, cosine in cosines:
+        if word in unknown and cosine < FOREIGN:
+            yield f"nothing in the passage is like {word}"
+
+
+def _not_among(claim: str, there: Sequence[Quantity]) -> Iterator[str]:
+    for quantity in quantities(claim):
+        if quantity.is_claim and not any(
+            quantity.is_stated_by(one) or _bare(quantity).is_stated_by(one) for one in there
+        ):
+            yield f"the row does not say {claim[quantity.start : quantity.end]}"
+
+
+def _bare(quantity: Quantity) -> Quantity:
+    return quantity._replace(unit=None)
+
+
+def _said(evidence: Evidence, statement: Statement) -> str:
+    """With its context."""
+    text = evidence.text[statement.start : statement.end]
+    context = statement.context
+    return text if context is None else f"{evidence.text[context.start : context.end]} {text}"

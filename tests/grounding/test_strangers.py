@@ -1,0 +1,60 @@
+"""What is foreign to a statement, however much else a claim shares with it."""
+
+import pytest
+
+from app.book.bm25 import TermEncoder
+from app.book.embedding import Embedder
+from app.grounding.evidence import Evidence
+from app.grounding.support import Judge
+
+PASSAGE = (
+    "A stilling well is a vertical pipe with a small opening that filters out waves. Its float follows the mean level. "
+    "A category 1 stop keeps the power until the robot kneels; a category 0 stop removes it at once.\n\n"
+    "| place | range |\n| --- | --- |\n| Bay of Fundy | 11.7 m |\n| Baltic | 0.3 m |"
+)
+
+
+@pytest.fixture
+def judge(embedder: Embedder, terms: TermEncoder) -> Judge:
+    return Judge(embedder, terms)
+
+
+@pytest.fixture
+def wells(judge: Judge) -> Evidence:
+    return judge.evidence(PASSAGE, ["Measuring tides"])
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        pytest.param("A stilling well is a vertical elephant with a small opening that filters out waves.", id="word"),
+        pytest.param("A stilling well is a vertical pipe that filters out waves, made by Admiral Quandt.", id="name"),
+        pytest.param("It is a myth that a stilling well is a vertical pipe that filters out waves.", id="doubt"),
+        pytest.param("A stilling well rarely filters out waves with its small opening.", id="rarely"),
+        pytest.param("A category 2 stop keeps the power until the robot kneels.", id="number of a name"),
+        pytest.param("| Bay of Fundy | 0.3 m |", id="number of another row"),
+        pytest.param("A stilling well is n\u043et a vertical pipe that filters out waves.", id="Cyrillic letter"),
+        pytest.param("A stilling well \U0001f6ab a vertical pipe that filters out waves.", id="denying sign"),
+        pytest.param("In the Bay of Fundy the range is \u2468 m.", id="digit in a circle"),
+        pytest.param("In the Bay of Fundy the range is 1\u200b2 m.", id="invisible character"),
+    ],
+)
+async def test_a_true_sentence_with_something_foreign_is_not_supported(judge, wells, sentence):
+    verdict = await judge.judge(sentence, [wells])
+    assert verdict.problems
+    assert not verdict.supported
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A stilling well is an upright pipe with a small opening that filters out waves.",
+        "The float of a stilling well follows the mean level.",
+        "A category 1 stop keeps the power until the robot kneels.",
+        "| Bay of Fundy | 11.7 m |",
+        "In the Bay of Fundy the range is 11.7 m.",
+    ],
+)
+async def test_the_same_without_it_is(judge, wells, sentence):
+    verdict = await judge.judge(sentence, [wells])
+    assert verdict.supported, verdict
