@@ -51,7 +51,7 @@ class Retriever:
         """
         asked, vectors, legs = await self._legs(query, filters)
         spelt = corrected(query, self._embedder.is_word, (_text(hit) for leg in legs for hit in leg))
-        if spelt != query:
+        if spelt != query and set(self._terms.query(spelt).indices) != set(asked.indices):
             asked, vectors, legs = await self._legs(spelt, filters)
         fused = fuse(legs)
         covered = coverage(asked.indices, legs.terms, self._terms_in)

@@ -15,21 +15,25 @@ def corrected(question: str, is_word: Callable[[str], bool], texts: Iterable[str
     `is_word` is asked in lower case. A letter left out, added, changed or exchanged with its neighbour counts as one.
     """
     unknown = {word.lower() for word in WORD.findall(question) if not is_word(word.lower())}
-    if not unknown:
+    lowered = [text.lower() for text in texts] if unknown else []
+    missing = [word for word in unknown if not any(word in text for text in lowered)]
+    if not missing:
         return question
-    vocabulary = {word.lower() for text in texts for word in WORD.findall(text)}
-    nearest = {word: _nearest(word, vocabulary) for word in unknown - vocabulary}
+    vocabulary = {word for text in lowered for word in WORD.findall(text)}
+    nearest = {word: _nearest(word, vocabulary) for word in missing}
     return WORD.sub(lambda match: nearest.get(match.group().lower()) or match.group(), question)
 
 
 def _nearest(word: str, vocabulary: Iterable[str]) -> str | None:
-    """In doubt the first of the alphabet."""
+    """In doubt the first of the alphabet; a slip at both ends is none."""
     most = 2 if len(word) >= LONG else 1
-    letters = set(word)
+    letters, sizes, ends = set(word), range(len(word) - most, len(word) + most + 1), (word[0], word[-1])
     near = [
         (distance(word, other), other)
         for other in vocabulary
-        if abs(len(other) - len(word)) <= most and len(letters.symmetric_difference(other)) <= 2 * most
+        if len(other) in sizes
+        and (other[0] == ends[0] or other[-1] == ends[1])
+        and len(letters.symmetric_difference(other)) <= 2 * most
     ]
     return min((pair for pair in near if pair[0] <= most), default=(0, None))[1]
 
