@@ -1,6 +1,7 @@
 """The answer as it grows: which of the model's sentences are told, with which citations, and if it is an answer."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
@@ -41,6 +42,10 @@ PARAGRAPH = "\n\n"
 """Between what was told before a tool call and what comes after it."""
 LONGEST = 40_000
 """Characters of the model's text in one turn."""
+NEVER_TOLD = {"link", "markup"}
+"""Reasons for which a sentence is withheld in every mode."""
+FENCE = re.compile(r"`{3}|~{3}")
+"""In a sentence it would make code of what follows, when others are left out."""
 STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
 
@@ -180,6 +185,8 @@ class Composition:
             ruling = await self._examiner.examine(segment, self._cited_before(segment))
         if self._mode == "strict" and self._holes.take(segment) and ruling.reason is None:
             return ruling._replace(reason="list", proofs=())
+        if segment.kind != "code" and FENCE.search(segment.text):
+            return ruling._replace(reason="markup", proofs=())
         return ruling
 
     def _ruled(self, segment: Segment, ruling: Ruling) -> list[Event]:
@@ -189,7 +196,7 @@ class Composition:
             self._disagreements += ruling.disagrees
         verdict = None
         if ruling.reason is not None:
-            if self._mode == "strict" or ruling.reason == "link":
+            if self._mode == "strict" or ruling.reason in NEVER_TOLD:
                 return self._withhold(segment, ruling.reason)
             verdict = SentenceFlagged(self._sentences, ruling.reason) if self._mode == "flag" else None
         told = Told(segment, *self._worded(segment, ruling), verdict)

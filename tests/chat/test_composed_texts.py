@@ -213,6 +213,12 @@ def numbers_in(text: str) -> list[int]:
     return [piece for piece in pieces if isinstance(piece, int)]
 
 
+async def test_a_fence_within_a_sentence_does_not_open_code():
+    text = "Right0 [1]. - wrong1\nRight2 [1]. ```\nx[7]\n```\nHowever, right4 [3]. "
+    _, composition = await events_of(text, [], "strict")
+    assert set(numbers_in(composition.text)) <= {citation.n for citation in composition.citations}
+
+
 @settings(max_examples=300, deadline=None)
 @given(texts, st.data(), modes)
 async def test_no_number_is_told_before_its_citation(text, data, mode):
