@@ -25,6 +25,8 @@ COUNTED = re.compile(r"\b(?P<name>[a-z]{3,}) (?P<number>\d+(?:\.\d+)?)(?![\w%°]
 NO_NAMES = frozenset(
     ["the", "about", "than", "least", "most", "only", "with", "from", "and", "for", "are", "has", "have"]
 )
+CLOSE = 0.5
+"""Share of the claim's words from which on a statement is the one that it repeats."""
 FOREIGN = 0.22
 """Cosine of a word with all that the statements say, below which it is about something else."""
 
@@ -66,12 +68,12 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
         numbers = re.findall(rf"\b{name}s? (\d+(?:\.\d+)?)", text) if name not in NO_NAMES else []
         if numbers and number not in numbers:
             yield f"the statement speaks of {name} {numbers[0]}"
-    if (
-        evidence.text[statement.start : statement.start + 1] == "|"
-        or " | " in evidence.text[statement.start : statement.end]
-    ):
-        there = quantities(text)
-        yield from _not_among(matching.claim.text, there)
+    if _is_row(evidence, statement):
+        yield from _not_among(matching.claim.text, quantities(text))
+    elif match.share >= CLOSE:
+        yield from _displaced(
+            matching.claim.text, quantities(text), quantities(f"{text} {_beside(evidence, statement)}")
+        )
 
 
 def foreign_words(matching: Matching, cosines: Sequence[tuple[str, float]]) -> Iterator[str]:
@@ -88,6 +90,32 @@ def _not_among(claim: str, there: Sequence[Quantity]) -> Iterator[str]:
             quantity.is_stated_by(one) or _bare(quantity).is_stated_by(one) for one in there
         ):
             yield f"the row does not say {claim[quantity.start : quantity.end]}"
+
+
+def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) -> Iterator[str]:
+    """Of a kind that the statement has, but neither this one, nor has one beside it."""
+    for quantity in quantities(claim):
+        has_others = any(_is_of_a_kind(quantity, one) for one in there)
+        if quantity.is_claim and has_others and not any(quantity.is_stated_by(one) for one in near):
+            yield f"the statement has another number than {claim[quantity.start : quantity.end]}"
+
+
+def _is_of_a_kind(one: Quantity, other: Quantity) -> bool:
+    if one.unit is None or other.unit is None:
+        return one.unit is other.unit
+    return one.unit.dimension == other.unit.dimension
+
+
+def _is_row(evidence: Evidence, statement: Statement) -> bool:
+    text = evidence.text[statement.start : statement.end]
+    return text.startswith("|") or " | " in text
+
+
+def _beside(evidence: Evidence, statement: Statement) -> str:
+    """The statements before and after it."""
+    index = evidence.statements.index(statement)
+    around = (*evidence.statements[max(0, index - 1) : index], *evidence.statements[index + 1 : index + 2])
+    return " ".join(evidence.text[one.start : one.end] for one in around)
 
 
 def _bare(quantity: Quantity) -> Quantity:

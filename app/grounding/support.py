@@ -75,7 +75,7 @@ class Judge:
         if not matching.matches:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
-        wrong = (*wrong, *misplaced_numbers(matching, match))
+        wrong = wrong or tuple(misplaced_numbers(matching, match))
         score = BY_WORDS.score(lexical(matching, match))
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
             match, signals, cosines = await self._comparison.signals(matching)

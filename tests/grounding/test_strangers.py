@@ -9,6 +9,8 @@ from app.grounding.support import Judge
 
 PASSAGE = (
     "A stilling well is a vertical pipe with a small opening that filters out waves. Its float follows the mean level. "
+    "The pipe of the deep well at Brest is 9 m long. It stands 40 m from the quay. "
+    "The sea there is calm. Ships wait outside. The lighthouse is 12 m high. "
     "A category 1 stop keeps the power until the robot kneels; a category 0 stop removes it at once.\n\n"
     "| place | range |\n| --- | --- |\n| Bay of Fundy | 11.7 m |\n| Baltic | 0.3 m |"
 )
@@ -33,6 +35,7 @@ def wells(judge: Judge) -> Evidence:
         pytest.param("A stilling well rarely filters out waves with its small opening.", id="rarely"),
         pytest.param("A category 2 stop keeps the power until the robot kneels.", id="number of a name"),
         pytest.param("| Bay of Fundy | 0.3 m |", id="number of another row"),
+        pytest.param("The pipe of the deep well at Brest is 12 m long.", id="number of another statement"),
         pytest.param("A stilling well is n\u043et a vertical pipe that filters out waves.", id="Cyrillic letter"),
         pytest.param("A stilling well \U0001f6ab a vertical pipe that filters out waves.", id="denying sign"),
         pytest.param("In the Bay of Fundy the range is \u2468 m.", id="digit in a circle"),
@@ -53,6 +56,8 @@ async def test_a_true_sentence_with_something_foreign_is_not_supported(judge, we
         "A category 1 stop keeps the power until the robot kneels.",
         "| Bay of Fundy | 11.7 m |",
         "In the Bay of Fundy the range is 11.7 m.",
+        "The pipe of the deep well at Brest is 9 m long.",
+        "The deep well at Brest has a pipe of 9 m and stands 40 m from the quay.",
     ],
 )
 async def test_the_same_without_it_is(judge, wells, sentence):
