@@ -17,6 +17,7 @@ import numpy as np
 from building import cut_book, points_of
 from squad import cut_paragraph, read_paragraphs
 
+from app.book.arrays import Matrix
 from app.book.bm25 import TermEncoder
 from app.book.chunking import embedding_text
 from app.book.edge_writer import EdgeWriter
@@ -24,7 +25,7 @@ from app.book.embedding import Embedder
 from app.book.generations import read_state
 from app.book.identity import identity_of
 from app.book.token_vectors import unit_rows
-from app.book.vector_store import Matrix, Point
+from app.book.vector_store import Point
 
 EXCHANGED = 0.33
 NOISE = 0.3

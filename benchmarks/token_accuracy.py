@@ -9,6 +9,7 @@ import msgspec
 from building import points_of
 from token_variants import Variant, Words
 
+from app.book.arrays import Matrix
 from app.book.bm25 import TermEncoder
 from app.book.cutting import CutDocument
 from app.book.edge_store import EdgeStore
@@ -19,7 +20,7 @@ from app.book.identity import identity_of
 from app.book.ranking import POOL, Candidate, coverage, fuse, rerank
 from app.book.retrieval import LEG_LIMIT
 from app.book.token_vectors import unit_rows
-from app.book.vector_store import NO_TOKENS, Hit, Matrix
+from app.book.vector_store import NO_TOKENS, Hit
 
 IsAnswer = Callable[[Hit], bool]
 

@@ -31,6 +31,7 @@ from squad import Paragraph, cut_paragraph, questions_of, read_paragraphs
 from token_accuracy import Library, Query, make_library, ranks
 from token_variants import DEFAULT, VARIANTS, Variant
 
+from app.book.arrays import Matrix
 from app.book.bm25 import TermEncoder
 from app.book.cutting import CutDocument
 from app.book.edge_store import EdgeStore
@@ -38,7 +39,7 @@ from app.book.embedding import Embedder, load_embedder
 from app.book.evaluation import HARD, GoldQuestion, Place, measures_of, read_questions
 from app.book.retrieval import Retriever
 from app.book.token_vectors import BASIS_FILES
-from app.book.vector_store import Hit, Matrix
+from app.book.vector_store import Hit
 from app.book.weights import PACKAGED_MODEL
 
 CHUNKS, SEARCHES = 5000, 500

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from app.book.arrays import Matrix
 from app.book.bm25 import STOP_WORDS
 from app.book.embedding import Embedder
 from app.book.token_vectors import unit_rows
-from app.book.vector_store import Matrix
 
 BYTES = {"fp16": 2, "int8": 1}
 STEPS = 127

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 import numpy as np
 
+from app.book.arrays import Vector
 from app.book.bm25 import STOP_WORDS
 from app.book.ranking import Candidate, TermsOf
-from app.book.vector_store import Hit, Vector
+from app.book.vector_store import Hit
 
 KNOWING = 5
 """Hits of the sparse leg in which an unknown term would have to be."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
 from app.book.edge_engine import call, load_shard, qe, records, where, where_any, where_id
 from app.book.generations import SHARD, current_generation, read_state
@@ -22,8 +23,6 @@ from app.book.vector_store import (
     Hit,
     IndexState,
     Legs,
-    Matrix,
-    Vector,
 )
 from app.errors import CollectionMissingError
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tokenizers import Encoding, Tokenizer
 
+from app.book.arrays import Matrix, Vector
 from app.book.query_cache import QueryCache
 from app.book.token_vectors import TokenVectors
 from app.book.weights import Weights, load_weights
@@ -23,8 +24,6 @@ BATCH_TOKENS = 256
 WORKERS = 2
 TOKEN_AXES = 3
 
-Matrix = NDArray[np.float32]
-Vector = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 

@@ -13,6 +13,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
+from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
 from app.book.vector_store import (
     DENSE,
@@ -26,8 +27,6 @@ from app.book.vector_store import (
     IndexIdentity,
     IndexState,
     Legs,
-    Matrix,
-    Vector,
 )
 from app.errors import (
     BookAgentError,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.book.vector_store import Hit, Legs, Vector
+from app.book.arrays import Vector
+from app.book.vector_store import Hit, Legs
 
 RRF_K = 2
 """Measured best on books of these sizes."""

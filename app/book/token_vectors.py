@@ -4,13 +4,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.book.arrays import Matrix
 from app.book.weights import MINILM_FILES, PACKAGED_MODEL, STOCK_MODEL
 from app.errors import ConfigurationError
 from app.settings import Rerank
-
-Matrix = NDArray[np.float32]
 
 BASIS_FILES = dict.fromkeys((PACKAGED_MODEL, STOCK_MODEL), MINILM_FILES / "token_basis.npy")
 """Of each model that has one: its token vectors' principal directions, as columns (384, 128), most variance first."""

@@ -4,13 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
-
-Vector = NDArray[np.float32]
-Matrix = NDArray[np.float32]
 
 DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 DISTANCE = "Cosine"

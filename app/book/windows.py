@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from app.book.arrays import Matrix
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
 from app.book.revisions import Fresh, Revision
-from app.book.vector_store import Matrix, Point
+from app.book.vector_store import Point
 from app.errors import EmbeddingError
 
 FIRST_WINDOW, WINDOW = 32, 256

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from html import unescape
 from typing import NamedTuple
 
-from app.book.embedding import Matrix
+from app.book.arrays import Matrix
 from app.chat.material import OPEN_PAGE, SELECTED
 from app.chat.questions import core
 from app.chat.quotable import ENDED, sentences_of

@@ -5,17 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from app.book.arrays import Matrix, Vector
 from app.book.embedding import Embedder
 from app.grounding.evidence import Statement
 from app.grounding.matching import Claim, Match, Matching
 from app.grounding.signals import LITTLE, Signals, lexical
-
-Vector = NDArray[np.float32]
-Matrix = NDArray[np.float32]
-
 
 FEW, MANY, CLEAR = 1, 2, 0.5
 """Statements that are compared if one has so large a share of the claim's words, and if none has."""

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from app.book.arrays import Matrix, Vector
 from app.grounding.polarity import clauses
 from app.grounding.quantities import Quantity, loose_numbers, quantities
 from app.grounding.spans import sentence_spans
@@ -15,8 +13,6 @@ from app.grounding.tables import column_unit
 from app.grounding.units import Unit, mentions, unit_of_suffix
 from app.grounding.words import SHORTEST_PREFIX, Word, WordReader, is_same_family
 
-Vector = NDArray[np.float32]
-Matrix = NDArray[np.float32]
 ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]")
 MARKED_TERM = re.compile(r"(?P<mark>\*{1,2}|`)(?=\S)[^*`]+(?P=mark)|(?<![^\n])\|[^|\n]+")
 """Emphasised, code, or the first cell of a table's row."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.book.arrays import Matrix
 from app.book.embedding import Embedded
-from app.book.vector_store import Matrix
 from app.book.weights import MINILM_FILES
 
 DIMENSION, TOKEN_DIMENSION = 8, 4
