@@ -130,7 +130,7 @@ async def _calibrate(
             matching = judge.matching(pair.sentence, cited)
             kept.append(pair)
             by_words.append(lexical(matching, matching.matches[0]))
-            by_vectors.append((await comparison.signals(matching))[1])
+            by_vectors.append((await comparison.signals(matching, by_words[-1]))[1])
     names = [name for name in Signals.__struct_fields__ if name not in MODEL_SIGNALS]
     _print_fit("BY_WORDS", kept, by_words, names)
     names += ["cosine"] if rerank == "off" else ["distant", "weak"]

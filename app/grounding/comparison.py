@@ -30,10 +30,11 @@ class Comparison:
         self._embedder = embedder
         self._tokenizer: Tokenizer = Tokenizer.from_str(embedder.tokenizer_json)
 
-    async def signals(self, matching: Matching) -> tuple[Match, Signals, list[tuple[str, float]]]:
+    async def signals(self, matching: Matching, first: Signals) -> tuple[Match, Signals, list[tuple[str, float]]]:
         """Of the nearest statement, and each content word with its cosine with the nearest token of those compared.
 
-        What is new is embedded in one call. Without token vectors there are no cosines of words. Raises EmbeddingError.
+        `first`: the signals of the words of the statement that is nearest by them. What is new is embedded in one call.
+        Without token vectors there are no cosines of words. Raises EmbeddingError.
         """
         matches = matching.matches[: FEW if matching.coverage >= CLEAR else MANY]
         dense, tokens = await self._embedded(matching, [match for match in matches if match.statement.vectors is None])
@@ -41,7 +42,7 @@ class Comparison:
         near = [_nearness(match.statement, dense, tokens, words) for match in matches]
         best = max(range(len(matches)), key=lambda index: near[index].similarity + near[index].cosine)
         signals = msgspec.structs.replace(
-            lexical(matching, matches[best]),
+            lexical(matching, matches[best]) if best else first,
             cosine=near[best].cosine,
             distant=max(0.0, LITTLE - near[best].similarity),
             weak=near[best].weak,
@@ -50,8 +51,7 @@ class Comparison:
 
     async def _embedded(self, matching: Matching, fresh: Sequence[Match]) -> tuple[Vector, Matrix | None]:
         """The claim's vectors; the statements keep theirs."""
-        spans = [(matching.cited[match.passage].text, match.statement) for match in fresh]
-        texts = [matching.claim.text, *(text[one.start : one.end] for text, one in spans)]
+        texts = [matching.claim.text, *(matching.cited[match.passage].said(match.statement) for match in fresh)]
         dense, tokens = await self._embedder.embed([[text] for text in texts])
         for index, match in enumerate(fresh, 1):
             match.statement.vectors = dense[index][0], None if tokens is None else tokens[index][1:-1]

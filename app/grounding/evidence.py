@@ -102,6 +102,9 @@ class Evidence:
     def units(self) -> frozenset[Unit]:
         return frozenset(mentions(self.whole))
 
+    def said(self, statement: Statement) -> str:
+        return self.text[statement.start : statement.end]
+
     def family(self, stem: str) -> frozenset[str]:
         """The passage's stems that are of the same word, as far as their letters say."""
         near = self._families.get(stem[:SHORTEST_PREFIX], ())

@@ -71,6 +71,17 @@ class Matching:
         ]
         return sorted(found, key=lambda match: -match.weight)
 
+    @cached_property
+    def said(self) -> list[tuple[int, int] | None]:
+        """Where each passage says it word for word."""
+        return [verbatim(self.claim, one) for one in self.cited]
+
+    @cached_property
+    def unknown_names(self) -> list[str]:
+        """Of the claim, in lower case, that no passage has."""
+        names = [word.text.removesuffix("'s") for word in self.claim.content if word.is_name]
+        return [name for name in names if all(name not in one.folded for one in self.cited)]
+
     @property
     def coverage(self) -> float:
         """Share of the content words that one statement has under its headings."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from app.grounding.evidence import Evidence, Statement
-from app.grounding.matching import Claim, Matching, verbatim
+from app.grounding.matching import Matching
 
 WORTH = 2
 """So many words of the claim must a neighbour add to be quoted, too."""
@@ -13,14 +13,15 @@ LONGEST = 400
 Span = tuple[int, int]
 
 
-def quote(claim: Claim, evidence: Evidence) -> Span:
+def quote(matching: Matching, passage: int) -> Span:
     """Start and end in the passage's text: a statement, or two neighbours; the whole text if it has none."""
-    if span := verbatim(claim, evidence):
+    evidence = matching.cited[passage]
+    if span := matching.said[passage]:
         return _whole_statements(evidence, span)
-    matching = Matching(claim, [evidence])
-    if not matching.matches:
+    alone = matching if len(matching.cited) == 1 else Matching(matching.claim, [evidence])
+    if not alone.matches:
         return _stripped(evidence.text)
-    return widened(matching.matches[0].statement, evidence, matching.families)
+    return widened(alone.matches[0].statement, evidence, alone.families)
 
 
 def widened(chosen: Statement, evidence: Evidence, families: Sequence[Collection[str]]) -> Span:

@@ -67,13 +67,13 @@ def lexical(matching: Matching, match: Match) -> Signals:
     spoken = spoken_of(statement.words, evidence.text, stems)
     antonyms = opposed(claim.words, spoken or statement.words)
     is_denied = (is_odd(claim.words) + is_odd(spoken) + len(antonyms)) % 2
-    text = evidence.text[statement.start : statement.end]
+    text = evidence.said(statement)
     is_moved = 0 if differ_in_voice(claim.text, text) else moved(matching.families, statement.stem_list)
     return Signals(
         coverage=matching.coverage,
         scarce=max(0.0, LITTLE - matching.coverage),
         unknown=min(MOST_UNKNOWN, sum(not family for family in matching.families)),
-        unknown_names=_unknown_names(matching),
+        unknown_names=len(matching.unknown_names),
         paired=_paired(matching),
         poorest_clause=poorest_clause(matching),
         unmeasured=_is_unmeasured(matching),
@@ -96,11 +96,6 @@ def _nearness(share: float) -> float:
 def _is_unmeasured(matching: Matching) -> bool:
     words = set(MEASURE.findall(matching.claim.text.lower()))
     return any(all(not re.search(rf"\b{word}\b", one.folded) for one in matching.cited) for word in words)
-
-
-def _unknown_names(matching: Matching) -> int:
-    names = [word.text.removesuffix("'s") for word in matching.claim.content if word.is_name]
-    return sum(all(name not in one.folded for one in matching.cited) for name in names)
 
 
 def _paired(matching: Matching) -> float:

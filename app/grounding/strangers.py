@@ -47,10 +47,7 @@ def disguises(sentence: str) -> Iterator[str]:
 
 
 def foreign_names(matching: Matching) -> Iterator[str]:
-    for word in matching.claim.content:
-        name = word.text.removesuffix("'s")
-        if word.is_name and all(name not in one.folded for one in matching.cited):
-            yield f"the name {name} is not in the passage"
+    return (f"the name {name} is not in the passage" for name in matching.unknown_names)
 
 
 def foreign_doubts(matching: Matching) -> Iterator[str]:
@@ -107,7 +104,7 @@ def _is_of_a_kind(one: Quantity, other: Quantity) -> bool:
 
 
 def _is_row(evidence: Evidence, statement: Statement) -> bool:
-    text = evidence.text[statement.start : statement.end]
+    text = evidence.said(statement)
     return text.startswith("|") or " | " in text
 
 
@@ -115,7 +112,7 @@ def _beside(evidence: Evidence, statement: Statement) -> str:
     """The statements before and after it."""
     index = evidence.statements.index(statement)
     around = (*evidence.statements[max(0, index - 1) : index], *evidence.statements[index + 1 : index + 2])
-    return " ".join(evidence.text[one.start : one.end] for one in around)
+    return " ".join(map(evidence.said, around))
 
 
 def _bare(quantity: Quantity) -> Quantity:
@@ -124,6 +121,5 @@ def _bare(quantity: Quantity) -> Quantity:
 
 def _said(evidence: Evidence, statement: Statement) -> str:
     """With its context."""
-    text = evidence.text[statement.start : statement.end]
-    context = statement.context
-    return text if context is None else f"{evidence.text[context.start : context.end]} {text}"
+    context = [] if statement.context is None else [statement.context]
+    return " ".join(map(evidence.said, (*context, statement)))

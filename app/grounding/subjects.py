@@ -25,7 +25,7 @@ def speaks_of_another(matching: Matching, match: Match) -> bool:
 
 def subject(evidence: Evidence, statement: Statement) -> list[str]:
     """Stems of a row's first cell, of what is marked at the beginning, or of at most three words before the verb."""
-    text = evidence.text[statement.start : statement.end]
+    text = evidence.said(statement)
     if marked := FIRST_CELL.match(text) or MARKED_START.match(text):
         end = statement.start + marked.end()
         return [word.stem for word in statement.words if word.stem and word.start < end]

@@ -14,7 +14,7 @@ from app.grounding.calibration import BY_WORDS, WITH_TOKENS, WITHOUT_TOKENS, Cal
 from app.grounding.comparison import Comparison
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
-from app.grounding.matching import Claim, Match, Matching, verbatim
+from app.grounding.matching import Claim, Match, Matching
 from app.grounding.quotes import Span, quote, widened
 from app.grounding.signals import lexical
 from app.grounding.strangers import disguises, foreign_doubts, foreign_names, foreign_words, misplaced_numbers, plain
@@ -64,36 +64,39 @@ class Judge:
 
     async def judge(self, sentence: str, cited: Sequence[Evidence]) -> Verdict:
         """The passages are taken together: a sentence may rest on two. Raises EmbeddingError."""
-        sentence = plain(sentence)
-        matching = self.matching(sentence, cited)
+        return await self._judge(self.matching(plain(sentence), cited))
+
+    async def attribute(self, sentence: str, shown: Sequence[Evidence]) -> tuple[int, Verdict] | None:
+        """Index of the passage that supports it best; None if none does. Raises EmbeddingError."""
+        claim = Claim(plain(sentence), self._reader)
+        alone = [Matching(claim, [one]) for one in shown]
+        likely = sorted(range(len(shown)), key=lambda index: -_weight(alone[index]))[:CANDIDATES]
+        verdicts = [(index, await self._judge(alone[index])) for index in likely]
+        supported = [(index, verdict) for index, verdict in verdicts if verdict.supported]
+        return max(supported, key=lambda pair: pair[1].score, default=None)
+
+    async def _judge(self, matching: Matching) -> Verdict:
+        sentence, cited = matching.claim.text, matching.cited
         foreign = (*disguises(sentence), *foreign_names(matching), *foreign_doubts(matching))
         wrong = tuple(dict.fromkeys((*problems(sentence, cited), *foreign)))
-        quotes = tuple(quote(matching.claim, one) for one in cited)
-        said_in = [index for index, one in enumerate(cited) if verbatim(matching.claim, one)]
+        quotes = tuple(quote(matching, passage) for passage in range(len(cited)))
+        said_in = [passage for passage, span in enumerate(matching.said) if span]
         if said_in and not wrong:
             return Verdict(VERBATIM, (), said_in[0], quotes)
         if not matching.matches:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
         wrong = wrong or tuple(misplaced_numbers(matching, match))
-        score = BY_WORDS.score(lexical(matching, match))
+        signals = lexical(matching, match)
+        score = BY_WORDS.score(signals)
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
-            match, signals, cosines = await self._comparison.signals(matching)
+            match, signals, cosines = await self._comparison.signals(matching, signals)
             score = _calibration(match).score(signals)
             wrong = tuple(foreign_words(matching, cosines))
             score *= WITH_FOREIGN if wrong else 1
         elif wrong:
             score *= WITH_PROBLEMS
         return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching))
-
-    async def attribute(self, sentence: str, shown: Sequence[Evidence]) -> tuple[int, Verdict] | None:
-        """Index of the passage that supports it best; None if none does. Raises EmbeddingError."""
-        claim = Claim(sentence, self._reader)
-        weights = [_weight(claim, one) for one in shown]
-        likely = sorted(range(len(shown)), key=lambda index: -weights[index])[:CANDIDATES]
-        verdicts = [(index, await self.judge(sentence, [shown[index]])) for index in likely]
-        supported = [(index, verdict) for index, verdict in verdicts if verdict.supported]
-        return max(supported, key=lambda pair: pair[1].score, default=None)
 
 
 def _calibration(match: Match) -> Calibration:
@@ -110,7 +113,6 @@ def _with(quotes: tuple[Span, ...], match: Match, matching: Matching) -> tuple[S
     return (*quotes[: match.passage], span, *quotes[match.passage + 1 :])
 
 
-def _weight(claim: Claim, evidence: Evidence) -> float:
-    """How much of the claim's words one of its statements has."""
-    matches = Matching(claim, [evidence]).matches
-    return matches[0].weight if matches else 0.0
+def _weight(matching: Matching) -> float:
+    """How much of the claim's words one of the statements has."""
+    return matching.matches[0].weight if matching.matches else 0.0

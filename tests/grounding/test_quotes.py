@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.grounding.evidence import Evidence
-from app.grounding.matching import Claim, verbatim
+from app.grounding.matching import Claim, Matching, verbatim
 from app.grounding.quotes import quote
 from app.grounding.words import WordReader
 
@@ -24,7 +24,7 @@ def evidence(text: str, *headings: str) -> Evidence:
 
 
 def quoted(sentence: str, text: str) -> str:
-    start, end = quote(Claim(sentence, READER), evidence(text))
+    start, end = quote(Matching(Claim(sentence, READER), [evidence(text)]), 0)
     return text[start:end]
 
 
@@ -67,7 +67,7 @@ class TestQuote:
     @settings(max_examples=300, deadline=None)
     @given(st.text(max_size=60) | st.lists(words, max_size=8).map(" ".join), passages)
     def test_is_always_a_literal_part_of_the_passage(self, sentence, text):
-        start, end = quote(Claim(sentence, READER), evidence(text))
+        start, end = quote(Matching(Claim(sentence, READER), [evidence(text)]), 0)
         assert 0 <= start <= end <= len(text)
         assert text[start:end] == text[start:end].strip()
         assert bool(text[start:end]) == bool(text.strip())

@@ -10,6 +10,7 @@ from app.book.embedding import Embedded
 from app.errors import EmbeddingError
 from app.grounding.comparison import MANY, Comparison
 from app.grounding.evidence import Evidence
+from app.grounding.signals import lexical
 from app.grounding.support import CANDIDATES, VERBATIM, Judge, Verdict
 from tests.fakes.embedder import HashEmbedder
 
@@ -187,8 +188,9 @@ class TestModel:
 
     async def test_tells_how_distant_a_sentence_is(self, judge, counting, gait):
         comparison = Comparison(counting)
-        _, far, _ = await comparison.signals(judge.matching("Penguins eat fish in Antarctica.", [gait]))
-        _, near, _ = await comparison.signals(judge.matching("A gait cycle spans two contacts of a foot.", [gait]))
+        sentences = ("Penguins eat fish in Antarctica.", "A gait cycle spans two contacts of a foot.")
+        matchings = [judge.matching(sentence, [gait]) for sentence in sentences]
+        far, near = [(await comparison.signals(one, lexical(one, one.matches[0])))[1] for one in matchings]
         assert far.distant > 0 == near.distant
         assert far.weak > 0.5 > near.weak
 
