@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from app.chat.events import Answer, Citation, Quote
-from app.chat.memory import CODE_OR_MARKER
+from app.chat.memory import unmarked
 from app.errors import ConfigurationError
 
 MARKUP = re.compile(r"[\s*_`\[\]()]+")
@@ -94,7 +94,7 @@ class Outcome(msgspec.Struct, frozen=True):
     def said(self) -> str:
         """Plain, and without the citations' numbers, which are none of the answer's own words."""
         refusal = self.answer.refusal.message if self.answer.refusal else ""
-        return plain(CODE_OR_MARKER.sub(lambda match: match["code"] or "", self.answer.answer) + refusal)
+        return plain(unmarked(self.answer.answer) + refusal)
 
     @property
     def reason(self) -> str:

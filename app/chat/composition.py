@@ -167,9 +167,9 @@ class Composition:
             self._outline.hold(Told(segment, segment.text).left_out())
             return []
         self._said_anything = True
-        if segment.body.strip(MARKUP).startswith(NO_ANSWER) or is_absence(segment.body):
-            self._said_no_answer = True
-        if segment.body.strip(MARKUP).startswith(NO_ANSWER):
+        is_no_answer = segment.body.strip(MARKUP).startswith(NO_ANSWER)
+        self._said_no_answer = self._said_no_answer or is_no_answer or is_absence(segment.body)
+        if is_no_answer:
             return []
         return self._ruled(segment, await self._examined(segment))
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from app.errors import BookAgentError
+from tools.context import ToolCall
 
 Basis = Literal["book", "conversation", "none"]
 RefusalReason = Literal[
@@ -220,6 +221,10 @@ TERMINALS: dict[str, type[Terminal]] = {
     "failed": TurnFailed,
     "cancelled": TurnCancelled,
 }
+
+
+def finished(id_: str, call: ToolCall) -> ToolFinished:
+    return ToolFinished(call.name, id_, call.found, round(call.seconds * 1000))
 
 
 def terminal(answer: Answer) -> Terminal:

@@ -23,8 +23,13 @@ CODE_OR_MARKER = re.compile(
 
 
 def without_markers(exchange: Exchange) -> Exchange:
-    """An earlier turn's numbers mean nothing in this one; those in code are none of ours."""
-    return replace(exchange, answer=CODE_OR_MARKER.sub(lambda match: match["code"] or "", exchange.answer))
+    """An earlier turn's numbers mean nothing in this one."""
+    return replace(exchange, answer=unmarked(exchange.answer))
+
+
+def unmarked(answer: str) -> str:
+    """Without citations; numbers in code are none."""
+    return CODE_OR_MARKER.sub(lambda match: match["code"] or "", answer)
 
 
 class TokenCounter:

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents import Agent, ModelSettings, RunConfig, Runner, ToolCallOutputItem
 
-from app.chat.events import ToolFinished, ToolStarted, Usage
+from app.chat.events import ToolFinished, ToolStarted, Usage, finished
 from tools.context import ToolCall, TurnContext
 
 
@@ -48,8 +48,5 @@ class ModelRun:
                     names[data.item.call_id] = data.item.name
                     yield ToolStarted(data.item.name, data.item.call_id)
             elif event.type == "run_item_stream_event" and isinstance(event.item, ToolCallOutputItem):
-                yield self._finished(event.item.call_id or "", names)
-
-    def _finished(self, id_: str, names: dict[str, str]) -> ToolFinished:
-        call = self._context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0))
-        return ToolFinished(call.name, id_, call.found, round(call.seconds * 1000))
+                id_ = event.item.call_id or ""
+                yield finished(id_, self._context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0)))

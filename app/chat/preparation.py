@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.book.locating import Locator
 from app.chat.asking import Asked
-from app.chat.events import Event, Refusal, ToolFinished, ToolStarted
+from app.chat.events import Event, Refusal, ToolStarted, finished
 from app.chat.material import message_of
 from app.chat.refusals import refusal_before, refuse
 from app.chat.searching import call_id, first_queries, first_search
@@ -46,7 +46,7 @@ async def _searched(queries: list[str], context: TurnContext, emit: Callable[[Ev
         emit(ToolStarted(search_book.NAME, call_id(order)))
     passages = await first_search(context, queries)
     for order in range(len(queries)):
-        emit(_finished(call_id(order), context))
+        emit(finished(call_id(order), context.calls[call_id(order)]))
     return passages
 
 
@@ -63,13 +63,8 @@ async def _selected(
     context.calls[SELECTION] = ToolCall(
         search_book.NAME, len(found), time.perf_counter() - started, selected, sure, sure, "code"
     )
-    emit(_finished(SELECTION, context))
+    emit(finished(SELECTION, context.calls[SELECTION]))
     if located is None:
         await _searched([asked.question], context, emit)
         return Prepared([], refuse("selection_not_found", context))
     return Prepared([message_of(search_book.render(enumerate(context.shown, 1)), selection=located.text)])
-
-
-def _finished(id_: str, context: TurnContext) -> ToolFinished:
-    call = context.calls[id_]
-    return ToolFinished(call.name, id_, call.found, round(call.seconds * 1000))

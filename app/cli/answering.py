@@ -23,6 +23,7 @@ from app.chat.events import Answer, fold
 from app.chat.turn import TurnParts, open_turn
 from app.cli.embedded import EmbeddedBook
 from app.cli.index_targets import run_index
+from app.cli.termination import TERMINATED, exit_in_order
 from app.errors import DocumentError
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
@@ -30,7 +31,6 @@ from app.resources import open_resources
 from app.settings import Secret, Settings
 
 OWNER = "eval"
-TERMINATED = 143
 
 
 def ask_cases(settings: Settings, options: IndexOptions, cases: Sequence[Case], concurrency: int) -> list[Outcome]:
@@ -61,7 +61,7 @@ def _documents(options: IndexOptions) -> Iterator[Document]:
 @contextlib.contextmanager
 def _ended_in_order() -> Iterator[None]:
     """So that PostgreSQL and the temporary folder go when the command is told to."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    before = signal.signal(signal.SIGTERM, exit_in_order)
     try:
         yield
     except asyncio.CancelledError:

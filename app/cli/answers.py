@@ -15,9 +15,9 @@ from app.chat.answer_evaluation import Case, Style, read_cases
 from app.chat.answer_measures import LESS_IS_BETTER, Measures, Requirement
 from app.cli.answer_report import AnswerReport, print_answer, print_report, report_of
 from app.cli.comparing import changes_of, index_options, split_pairs
-from app.cli.embedded import DEV_DEFAULTS, SAMPLE_BOOK
+from app.cli.embedded import SAMPLE_BOOK, dev_settings
 from app.logs import configure_logs
-from app.settings import Settings, environment, load_settings
+from app.settings import Settings
 
 SAMPLE_ANSWERS = SAMPLE_BOOK / "evaluation" / "answers.yaml"
 MISSED = 1
@@ -115,8 +115,7 @@ def _chosen(cases: Iterable[Case], styles: Sequence[str], id_: str | None) -> li
 
 
 def _setup(book: Path, changes: Mapping[str, str]) -> tuple[Settings, IndexOptions]:
-    given = {name: value for name, value in environment(Path.cwd()).items() if value}
-    return load_settings(DEV_DEFAULTS | given | dict(changes), required=()), index_options(book, changes)
+    return dev_settings(changes), index_options(book, changes)
 
 
 def _measured(

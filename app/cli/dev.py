@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -20,6 +19,7 @@ from app.cli.embedded import DEFAULT_DATA_DIR, SAMPLE_BOOK, EmbeddedBook, dev_se
 from app.cli.index_targets import run_index
 from app.cli.progress import summary
 from app.cli.server import address_of, listening_socket, serve_until_stopped
+from app.cli.termination import exit_in_order
 from app.errors import ConfigurationError
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
@@ -43,7 +43,7 @@ console = Console(stderr=True, highlight=False)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 takes a free one.  [PORT, or 8000]")
 def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -> None:
     """Index a book and serve it from this machine alone: nothing to set up."""
-    signal.signal(signal.SIGTERM, _exit_in_order)
+    signal.signal(signal.SIGTERM, exit_in_order)
     settings = dev_settings()
     configure_logs(settings.log_level, console=sys.stderr.isatty())
     host, port = host or settings.host, settings.port if port is None else port
@@ -111,7 +111,3 @@ def _announce(settings: Settings, address: str, data_dir: Path, question: str) -
         soft_wrap=True,
         markup=False,
     )
-
-
-def _exit_in_order(*_: Any) -> None:
-    raise SystemExit(143)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,13 +19,14 @@ from app.settings import Settings, environment, load_settings
 SAMPLE_BOOK = Path(__file__).parents[1] / "sample_book"
 DEFAULT_DATA_DIR = Path(".book-agent")
 DEV_DEFAULTS = {"MODEL_PROVIDER": "offline", "RATE_LIMIT_PER_MINUTE": "0"}
+NO_CHANGES: Mapping[str, str] = {}
 BOOKS, RECORD = "books", "record.json"
 
 
-def dev_settings() -> Settings:
+def dev_settings(changes: Mapping[str, str] = NO_CHANGES) -> Settings:
     """Those of `dev`: nothing is required, and what the environment leaves open is for one machine."""
     given = {name: value for name, value in environment(Path.cwd()).items() if value}
-    return load_settings(DEV_DEFAULTS | given, required=())
+    return load_settings(DEV_DEFAULTS | given | dict(changes), required=())
 
 
 class IndexRecord(msgspec.Struct, frozen=True):

@@ -5,7 +5,6 @@ import signal
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -16,11 +15,12 @@ from app.book.embedding import load_embedder
 from app.book.indexing import IndexOptions, IndexReport
 from app.cli.index_targets import make_collection, roll_back, run_index
 from app.cli.progress import SkippedOnly, summary
+from app.cli.termination import exit_in_order
 from app.cli.watching import watch
 from app.logs import configure_logs
 from app.settings import Settings, environment, load_settings
 
-SOME_SKIPPED, INTERRUPTED, STOPPED = 1, 128 + signal.SIGINT, 128 + signal.SIGTERM
+SOME_SKIPPED, INTERRUPTED = 1, 128 + signal.SIGINT
 QDRANT = ("qdrant_cluster_endpoint", "qdrant_api_key")
 
 
@@ -75,7 +75,7 @@ def index(
     skipped, 2 could not run.
     """
     _check_options(chunk_size, chunk_overlap, source=source, rollback=rollback, alone=watching or rebuild or dry_run)
-    signal.signal(signal.SIGTERM, _exit_in_order)
+    signal.signal(signal.SIGTERM, exit_in_order)
     configure_logs("warning", console=True)
     needs_server = not dry_run and data_dir is None
     settings = load_settings(environment(Path.cwd()), required=QDRANT if needs_server else (), provider_key=False)
@@ -180,7 +180,3 @@ class _Run:
         self._rebuild = False  # it is done: from now on the new index is kept up to date
         click.echo(msgspec.json.encode(report).decode() if self._as_json else summary(report), err=not self._as_json)
         return report
-
-
-def _exit_in_order(*_: Any) -> None:
-    raise SystemExit(STOPPED)
