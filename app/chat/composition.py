@@ -29,7 +29,7 @@ from app.chat.prompts import NO_ANSWER
 from app.chat.refusals import Ending, refusal_after, sections_of
 from app.chat.rulings import Proof, Ruling
 from app.chat.searching import searches_of
-from app.grounding.citations import CitationParser
+from app.grounding.citations import CitationParser, numbers_in
 from app.grounding.claims import is_absence
 from app.grounding.links import Links
 from app.grounding.sentences import Segment, Segmenter
@@ -45,7 +45,6 @@ LONGEST = 40_000
 NEVER_TOLD = {"link", "markup"}
 """Reasons for which a sentence is withheld in every mode."""
 FENCE = re.compile(r"`{3}|~{3}")
-"""In a sentence it would make code of what follows, when others are left out."""
 STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
 
@@ -185,7 +184,7 @@ class Composition:
             ruling = await self._examiner.examine(segment, self._cited_before(segment))
         if self._mode == "strict" and self._holes.take(segment) and ruling.reason is None:
             return ruling._replace(reason="list", proofs=())
-        if segment.kind != "code" and FENCE.search(segment.text):
+        if segment.kind != "code" and _reads_otherwise_alone(segment):
             return ruling._replace(reason="markup", proofs=())
         return ruling
 
@@ -254,3 +253,8 @@ class Composition:
     def _cited_before(self, segment: Segment) -> list[int]:
         paragraph, cited = self._cited_in
         return cited if paragraph == segment.paragraph else []
+
+
+def _reads_otherwise_alone(segment: Segment) -> bool:
+    """Without its neighbours it would make code of what follows, or is no longer in the code that they began."""
+    return bool(FENCE.search(segment.text)) or not numbers_in(segment.text) <= set(segment.cited)

@@ -126,6 +126,12 @@ class CitationParser:
         self._spaces = ""
 
 
+def numbers_in(text: str) -> set[int]:
+    """What a reader of this text alone would take for citations."""
+    parser = CitationParser(lambda _: True)
+    return {piece for piece in (*parser.feed(text), *parser.finish()) if isinstance(piece, int)}
+
+
 def _cited(marker: str) -> Iterator[int]:
     for match in RANGE.finditer(marker):
         first = int(match[1])

@@ -98,7 +98,7 @@ CASES = {
     "invents an item of a numbered list": Case(
         f"{TRUE}\n\n1. {SPRING} [spring].\n2. Storm tides come to Lisbon in May [spring].\n3. {NEAP} [neap].",
         f"{TRUE}\n\n1. {SPRING} [spring].",
-        ("Lisbon", "Storm", "Neap", "3."),
+        ("Lisbon", "Storm", "Neap", r"\n3."),
     ),
     "invents the beginning": Case(
         f"{LIE} [well]. However, {WELL[0].lower()}{WELL[1:]} [well].", f"{WELL} [well].", ("Lisbon", "However")
