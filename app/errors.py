@@ -107,6 +107,16 @@ class NotFoundError(RequestError):
     status = 404
 
 
+class ConflictError(RequestError):
+    """The request contradicts an earlier one."""
+
+    status = 409
+
+
+class KeyTakenError(ConflictError):
+    """This Idempotency-Key was used for another request: take a new key."""
+
+
 class RateLimitedError(RequestError):
     """Too many requests from this address."""
 
@@ -162,3 +172,13 @@ class ModelBehaviourError(ModelUnavailableError):
 
 class TurnTimeoutError(UnavailableError):
     """The answer took too long."""
+
+
+class TurnLostError(UnavailableError):
+    """The server that was answering was not heard of for a while, and its answer was given up."""
+
+
+class StoppingError(UnavailableError):
+    """The server is stopping; ask again."""
+
+    retry_after_s = 1

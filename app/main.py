@@ -8,7 +8,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from app.errors import BookAgentError
-from app.http import book, chat, conversations, health, openapi, problems, state
+from app.http import book, chat, conversations, health, openapi, problems, state, turns
 from app.http.limits import RequestLimit
 from app.http.observation import Observed
 from app.resources import Resources, open_resources
@@ -31,12 +31,15 @@ def create_app(settings: Settings, *, open_resources: OpenResources = open_resou
         [
             chat.chat,
             chat.chat_stream,
+            turns.events,
+            turns.cancel,
             book.retrieve,
             conversations.messages,
             health.live,
             health.ready,
             health.health,
             health.metrics,
+            openapi.events_schema,
             openapi.assets_router(),
         ],
         dependencies={

@@ -1,10 +1,10 @@
 """Everything the service holds open, as one `async with`; closed in the reverse order."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import openai
 import structlog
@@ -15,13 +15,15 @@ from app.book.identity import check_readable, identity_of, outdated
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
+from app.chat.following import Followed
+from app.chat.journal import Journal
 from app.chat.memory import TokenCounter
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
+from app.chat.presence import Presence
 from app.chat.prompts import load_prompt
 from app.chat.running import RunningTurns
 from app.chat.turn import TurnParts
 from app.errors import (
-    BookAgentError,
     CollectionMissingError,
     ConfigurationError,
     VectorStoreUnauthorizedError,
@@ -30,11 +32,12 @@ from app.errors import (
 from app.grounding.support import Judge
 from app.history.conversations import Conversations
 from app.history.database import Database
+from app.history.processes import Processes
+from app.history.turns import Turns
 from app.metrics import Metrics
 from app.settings import Settings
 
 PROMPT_NAME = "book_agent"
-SWEEP_EVERY_S = 60.0
 log = structlog.get_logger(__name__)
 
 OpenStore = Callable[[Settings], VectorStore]
@@ -62,11 +65,15 @@ def open_server_store(settings: Settings) -> VectorStore:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, *, open_store: OpenStore = open_server_store, embedder: Embedder | None = None
+    settings: Settings,
+    *,
+    open_store: OpenStore = open_server_store,
+    embedder: Embedder | None = None,
+    alone: bool = False,
 ) -> AsyncIterator[Resources]:
     """Raises ConfigurationError for what will not mend itself; a dependency that is down may come later.
 
-    An embedder that is given is closed here too.
+    An embedder that is given is closed here too. `alone`: no other process serves from this database.
     """
     async with AsyncExitStack() as stack:
         prompt = load_prompt(PROMPT_NAME, settings.prompt_version)
@@ -86,10 +93,16 @@ async def open_resources(
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         retriever = Retriever(embedder, terms, store, settings.book_base_url)
         agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
-        running = RunningTurns()
+        processes, turns, running = Processes(database), Turns(database), RunningTurns()
+        journal, followed = Journal(turns), Followed(turns)
+        presence = Presence(processes, turns, conversations, running, settings.journal_hours)
+        await presence.begin(alone=alone)
+        stack.push_async_callback(presence.leave)
+        for work in (journal.run(), presence.run(), presence.watch_cancels()):
+            await stack.enter_async_context(_in_background(work))
+        stack.push_async_callback(journal.close)
         stack.push_async_callback(running.close)
-        sweeping = asyncio.create_task(_sweep(conversations, settings.turn_timeout_s + SWEEP_EVERY_S))
-        stack.callback(sweeping.cancel)
+        stack.callback(followed.close)
         parts = TurnParts(
             settings,
             conversations,
@@ -101,16 +114,22 @@ async def open_resources(
             agent,
             metrics,
             running,
+            processes.id,
+            turns,
+            journal,
+            followed,
         )
         yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
 
 
-async def _sweep(conversations: Conversations, older_than_s: float) -> None:
-    """Answers that a killed process left running, here or in another replica, are failed ones."""
-    while True:
-        with contextlib.suppress(BookAgentError):
-            await conversations.fail_unfinished(older_than_s)
-        await asyncio.sleep(SWEEP_EVERY_S)
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def check_store(store: VectorStore, ours: IndexIdentity) -> None:

@@ -19,6 +19,7 @@ Provider = Literal["openai", "gemini", "offline"]
 Rerank = Literal["off", "compact", "full"]
 GroundingMode = Literal["strict", "flag", "off"]
 RetrievalMode = Literal["first", "agentic"]
+DisconnectPolicy = Literal["continue", "cancel"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -126,6 +127,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="tokens of earlier exchanges given to the model at the most", ge=0, le=100_000)
     ] = 2000
     turn_timeout_s: Annotated[float, Meta(description="seconds for one answer", gt=0, le=900)] = 60.0
+
+    disconnect: Annotated[
+        DisconnectPolicy,
+        Meta(
+            description="when the last reader of an answer leaves: `continue` it, for who comes back or reads the "
+            "conversation later, or `cancel` it"
+        ),
+    ] = "continue"
+    disconnect_grace_s: Annotated[
+        float,
+        Meta(description="seconds after which an answer that nobody reads is cancelled all the same", ge=0, le=900),
+    ] = 60.0
+    journal_hours: Annotated[
+        float, Meta(description="hours for which the events of an answer can be read again", gt=0, le=8760)
+    ] = 24.0
 
     host: Annotated[str, Meta(description="address to listen on", min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(description="port to listen on; 0 takes a free one", ge=0, le=65535)] = 8000

@@ -1,13 +1,13 @@
 """What happens in a turn, as typed events; the last one holds the whole answer."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import asdict
 
-from app.errors import BookAgentError
+from app.errors import StoppingError
 from tools.context import ToolCall
 
 Basis = Literal["book", "conversation", "none"]
@@ -231,18 +231,23 @@ def terminal(answer: Answer) -> Terminal:
     return TERMINALS[answer.status](**asdict(answer))
 
 
-async def fold(events: AsyncIterable[Event]) -> Answer:
-    """The JSON answer: the text of the deltas, the citations, and what the terminal event says of them."""
+def answer_so_far(events: Iterable[Event]) -> tuple[str, list[Citation]]:
     text: list[str] = []
     citations: dict[int, Citation] = {}
+    for event in events:
+        if isinstance(event, AnswerDelta):
+            text.append(event.text)
+        elif isinstance(event, CitationFound):
+            citations[event.n] = Citation(**asdict(event))
+    return "".join(text), list(citations.values())
+
+
+async def fold(events: AsyncIterable[Event]) -> Answer:
+    """The JSON answer: the text of the deltas, the citations, and what the terminal event says of them."""
+    before: list[Event] = []
     async for event in events:
-        match event:
-            case AnswerDelta():
-                text.append(event.text)
-            case CitationFound():
-                citations[event.n] = Citation(**asdict(event))
-            case Answer():
-                return Answer(**asdict(event) | {"answer": "".join(text), "citations": list(citations.values())})
-            case _:
-                pass
-    raise BookAgentError("The turn ended without an answer.")
+        if isinstance(event, Answer):
+            text, citations = answer_so_far(before)
+            return Answer(**asdict(event) | {"answer": text, "citations": citations})
+        before.append(event)
+    raise StoppingError

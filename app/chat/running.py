@@ -1,38 +1,76 @@
 """The turns that are being answered, and the answers that are being stored, in this process."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.chat.event_log import Entry
+from app.errors import BookAgentError, StoppingError
 
 CLOSE_TIMEOUT_S = 5.0
+
+
+class RunningTurn(Protocol):
+    def read(self, after: int = 0) -> AsyncGenerator[Entry, None]: ...
+
+    def cancel(self) -> None: ...
+
+    def stop(self, error: BookAgentError) -> None:
+        """It ends as a failed one."""
+        ...
 
 
 class RunningTurns:
     """Holds the tasks, so that none is lost halfway and all can be stopped."""
 
     def __init__(self) -> None:
-        self._turns: set[asyncio.Task[None]] = set()
+        self._turns: dict[UUID, RunningTurn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stores: set[asyncio.Task[Any]] = set()
+        self._is_stopping = False
 
-    def start(self, turn: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return _held(self._turns, turn)
+    @property
+    def ids(self) -> Sequence[UUID]:
+        return list(self._turns)
+
+    def get(self, turn_id: UUID) -> RunningTurn | None:
+        return self._turns.get(turn_id)
+
+    def check_open(self) -> None:
+        """Raises StoppingError when no more turns may begin."""
+        if self._is_stopping:
+            raise StoppingError
+
+    def start(self, turn_id: UUID, turn: RunningTurn, answering: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self._turns[turn_id] = turn
+        task = _held(self._tasks, answering)
+        task.add_done_callback(lambda _: self._turns.pop(turn_id, None))
+        return task
 
     def store(self, storing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """It goes on when the turn that asked for it is cancelled."""
         return _held(self._stores, storing)
 
-    def cancel_all(self) -> None:
-        for turn in self._turns:
-            turn.cancel()
+    async def drain(self, grace_s: float) -> None:
+        """Lets no more turns begin, and lets those that run come to an end; after the grace time they fail."""
+        self._is_stopping = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=grace_s)
+        self.stop_all()
+
+    def stop_all(self) -> None:
+        for turn in list(self._turns.values()):
+            turn.stop(StoppingError("The server stopped before the answer was complete."))
 
     async def close(self) -> None:
-        """Cancels the turns, and waits until what there is of their answers is stored."""
-        self.cancel_all()
-        while pending := self._turns | self._stores:
+        """Stops the turns, and waits until what there is of their answers is stored."""
+        await self.drain(0)
+        while pending := self._tasks | self._stores:
             done, _ = await asyncio.wait(pending, timeout=CLOSE_TIMEOUT_S)
             if not done:
                 break
-        for task in self._turns | self._stores:
+        for task in self._tasks | self._stores:
             task.cancel()
 
 

@@ -1,13 +1,13 @@
 """One turn: from a stored question to a stored answer, as events. Every endpoint reads the same ones."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import anyio
 import stamina
 import structlog
 from agents import Agent
@@ -15,9 +15,11 @@ from agents import Agent
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.chat import models
+from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
 from app.chat.courtesies import NOTHING_BEFORE, reply_to
+from app.chat.event_log import Entry, EventLog
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -31,26 +33,26 @@ from app.chat.events import (
     terminal,
 )
 from app.chat.examination import Examiner, Uncritical
+from app.chat.following import Followed
+from app.chat.journal import Journal, stored
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
 from app.chat.prompts import Prompt
 from app.chat.questions import is_about_conversation, small_talk, topic
-from app.chat.record import circumstances_of, problem_of, record_of
+from app.chat.record import problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.chat.turn_metrics import count
-from app.errors import BookAgentError, TurnTimeoutError
+from app.errors import BookAgentError, DatabaseUnavailableError, TurnLostError, TurnTimeoutError
 from app.grounding.links import Links
 from app.grounding.support import Judge
 from app.history.conversations import PUBLIC, Conversations, StoredTurn
 from app.history.exchanges import Exchange
+from app.history.turns import Turns
 from app.metrics import Metrics
 from app.settings import Settings
 from tools.context import TurnContext
-
-STOP_TIMEOUT_S = 5
-STORE_ATTEMPTS = 8
 
 Emit = Callable[[Event], None]
 log = structlog.get_logger(__name__)
@@ -70,15 +72,10 @@ class TurnParts:
     agent: Agent[TurnContext]
     metrics: Metrics
     running: RunningTurns
-
-
-async def open_turn(parts: TurnParts, owner: str, asked: Asked, conversation_id: UUID | None) -> "Turn":
-    """Stores the question, and begins to answer it. Raises NotFoundError or DatabaseUnavailableError."""
-    stored = await parts.conversations.store_question(owner, conversation_id, asked.question, circumstances_of(asked))
-    turn = Turn(parts, owner, asked, stored)
-    turn.start()
-    await asyncio.sleep(0)  # it takes its first step: a task that is cancelled before that never runs
-    return turn
+    process_id: UUID
+    turns: Turns
+    journal: Journal
+    followed: Followed
 
 
 class Turn:
@@ -98,37 +95,54 @@ class Turn:
         self._composition = Composition(self._context, self._examiner(), parts.settings.grounding)
         self._refusal: Refusal | None = None
         self._first_text_s: float | None = None
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._absence = Absence(parts.settings, parts.turns, stored.turn_id, self.cancel, lambda: self._log.readers)
+        self._log = EventLog(self._absence.begin)
+        self._is_ending = False
+        self._stopped_by: BookAgentError | None = None
 
     def start(self) -> None:
         """Whether its events are read or not, it comes to an end and its answer is stored."""
-        self._task = self._parts.running.start(self._run(self._queue.put_nowait))
+        parts = self._parts
+        self._task = parts.running.start(self.stored.turn_id, self, self._run())
+        self._absence.begin(first=True)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The turn's events, once. Closing the generator cancels the turn, and what there is of it is kept."""
-        try:
-            while True:
-                event = await self._queue.get()
-                yield event
-                if isinstance(event, Answer):
-                    return
-        finally:
+    def read(self, after: int = 0) -> AsyncGenerator[Entry, None]:
+        """The turn's events after an id, for any number of readers."""
+        return self._log.read(after)
+
+    def cancel(self) -> None:
+        """What there is of the answer is kept."""
+        if not self._is_ending:
             self._task.cancel()
-            with anyio.move_on_after(STOP_TIMEOUT_S, shield=True):
-                await asyncio.wait({self._task})
 
-    async def _run(self, emit: Emit) -> None:
-        """Emits exactly one terminal event, after the answer is stored."""
+    def stop(self, error: BookAgentError) -> None:
+        """The same, but it has failed, for a reason."""
+        self._stopped_by = error
+        self.cancel()
+
+    def _emit(self, event: Event) -> None:
+        self._publish(self._log.next_entry(event))
+
+    def _publish(self, entry: Entry) -> None:
+        self._log.append(entry)
+        if not entry.is_last:
+            self._parts.journal.add(self.stored.turn_id, entry)
+
+    async def _run(self) -> None:
+        """Publishes exactly one terminal event, after the answer is stored."""
         with self._parts.metrics.turns_running.track_inprogress():
-            emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
-            emit(terminal(await self._kept(await self._concluded(self._timed(emit)))))
+            self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
+            answer = await self._concluded(self._timed(self._emit))
+            self._is_ending = True
+            self._absence.end()
+            self._publish(await self._kept(answer))
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:
             async with asyncio.timeout(self._parts.settings.turn_timeout_s):
                 await self._answer(emit)
         except asyncio.CancelledError:
-            return self._result("cancelled")
+            return self._failed(self._stopped_by) if self._stopped_by else self._result("cancelled")
         except TimeoutError:
             return self._failed(TurnTimeoutError())
         except Exception as error:  # noqa: BLE001 - whatever it is, the turn ends with an event that says so
@@ -136,27 +150,35 @@ class Turn:
         refusal = self._refusal or self._composition.refusal()
         return self._result("refused" if refusal else "answered", refusal=refusal)
 
-    async def _kept(self, answer: Answer) -> Answer:
-        """An answer that cannot be stored now is a failed one, and stored as that when the database is back."""
+    async def _kept(self, answer: Answer) -> Entry:
+        """The last event. An answer that cannot be stored now is a failed one, and stored as that later."""
         count(self._parts.metrics, answer)
+        last = self._log.next_entry(terminal(answer))
         try:
-            await asyncio.shield(self._parts.running.store(self._store(answer)))
+            await asyncio.shield(self._parts.running.store(self._store(answer, last)))
         except BookAgentError as error:
             answer = self._failed(error)
-            self._parts.running.store(self._store_later(answer))
-        return answer
+            last = self._log.next_entry(terminal(answer))
+            if not isinstance(error, TurnLostError):
+                self._parts.running.store(self._store_later(answer, last))
+        return last
 
-    async def _store(self, answer: Answer) -> None:
+    async def _store(self, answer: Answer, last: Entry) -> None:
+        await self._parts.journal.flush()
         await self._parts.conversations.store_answer(
-            self._owner, answer.message_id, record_of(answer, self._composition.withheld)
+            self._owner,
+            answer.message_id,
+            record_of(answer, self._composition.withheld),
+            stored(answer.turn_id, last),
         )
 
-    async def _store_later(self, answer: Answer) -> None:
+    async def _store_later(self, answer: Answer, last: Entry) -> None:
+        """As long as this process lives; after it, another one sees that the turn has no end."""
         async for attempt in stamina.retry_context(
-            on=BookAgentError, attempts=STORE_ATTEMPTS, timeout=None, wait_initial=1.0, wait_max=30.0
+            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=30.0
         ):
-            with attempt:
-                await self._store(answer)
+            with attempt, contextlib.suppress(TurnLostError):
+                await self._store(answer, last)
 
     async def _answer(self, emit: Emit) -> None:
         settings, asked = self._parts.settings, self._asked

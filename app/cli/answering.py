@@ -19,8 +19,10 @@ from app.book.embedding import load_embedder
 from app.book.indexing import IndexOptions
 from app.chat.answer_evaluation import Case, Outcome, check_places, judge
 from app.chat.asking import Asked
+from app.chat.event_log import decoded
 from app.chat.events import Answer, fold
-from app.chat.turn import TurnParts, open_turn
+from app.chat.opening import open_turn
+from app.chat.turn import TurnParts
 from app.cli.embedded import EmbeddedBook
 from app.cli.index_targets import run_index
 from app.cli.termination import TERMINATED, exit_in_order
@@ -121,6 +123,6 @@ async def _ask(parts: TurnParts, case: Case) -> Answer:
     conversation_id = None
     for earlier in case.history:
         turn = await open_turn(parts, OWNER, Asked(earlier), conversation_id)
-        conversation_id = (await fold(turn.events())).conversation_id
+        conversation_id = (await fold(decoded(turn.read()))).conversation_id
     turn = await open_turn(parts, OWNER, Asked(case.question, case.selected_text, case.page), conversation_id)
-    return await fold(turn.events())
+    return await fold(decoded(turn.read()))

@@ -11,7 +11,7 @@ from litestar import Litestar
 from uvicorn.importer import import_from_string
 
 from app.book.embedding import Embedder
-from app.chat.running import RunningTurns
+from app.chat.turn import TurnParts
 from app.errors import ConfigurationError
 from app.resources import OpenStore, Resources, open_resources, open_server_store
 from app.settings import Settings
@@ -25,11 +25,10 @@ LAST_EVENTS_S = 5
 class AnnouncingServer(uvicorn.Server):
     """Says when it listens; at a stop, ends the turns that are not done within the grace time."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], turns: RunningTurns, grace_s: int) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], parts: TurnParts) -> None:
         super().__init__(config)
         self._announce = announce
-        self._turns = turns
-        self._grace_s = grace_s
+        self._parts = parts
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -37,9 +36,13 @@ class AnnouncingServer(uvicorn.Server):
             self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        ending = asyncio.get_running_loop().call_later(self._grace_s, self._turns.cancel_all)
+        """Who follows another server's turn can go on elsewhere; a turn of this one that nobody reads is waited for."""
+        self._parts.followed.close()
+        draining = asyncio.create_task(self._parts.running.drain(self._parts.settings.shutdown_grace_s))
         await super().shutdown(sockets)
-        ending.cancel()
+        if self.force_exit:
+            self._parts.running.stop_all()
+        await draining
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -78,9 +81,7 @@ async def serve_until_stopped(
 
     Raises ConfigurationError for what will not mend itself.
     """
-    async with open_resources(settings, open_store=open_store, embedder=embedder) as resources:
-        if alone:
-            await resources.conversations.fail_unfinished(older_than_s=0)
+    async with open_resources(settings, open_store=open_store, embedder=embedder, alone=alone) as resources:
 
         @contextlib.asynccontextmanager
         async def opened(_settings: Settings) -> AsyncIterator[Resources]:
@@ -98,8 +99,7 @@ async def serve_until_stopped(
             timeout_graceful_shutdown=settings.shutdown_grace_s + LAST_EVENTS_S,
         )
         with _signals_kept_for_the_server():
-            turns = resources.turn_parts.running
-            await AnnouncingServer(config, announce, turns, settings.shutdown_grace_s).serve(sockets=[listener])
+            await AnnouncingServer(config, announce, resources.turn_parts).serve(sockets=[listener])
 
 
 @contextlib.contextmanager

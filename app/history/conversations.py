@@ -8,14 +8,14 @@ import msgspec
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from app.errors import NotFoundError
+from app.errors import KeyTakenError, NotFoundError, TurnLostError
 from app.history.database import Connection, Database
 from app.history.exchanges import ANSWERED, FOUND, HALVING, LATEST, QUERY_LENGTH, Exchange
+from app.history.turns import Opening, Status, StoredEvent, end_turn, insert_turn
 
 PUBLIC = "public"
 """Whose everything is while nobody signs in."""
 TITLE_LENGTH = 80
-Status = Literal["complete", "running", "answered", "refused", "failed", "cancelled"]
 
 
 class StoredTurn(msgspec.Struct, frozen=True):
@@ -88,11 +88,6 @@ update messages set
 where id = %(id)s and owner = %(owner)s and status = 'running'
 """
 
-FAIL_UNFINISHED = """
-update messages set status = 'failed', finished_at = now()
-where status = 'running' and created_at < now() - make_interval(secs => %s)
-"""
-
 MESSAGES = """
 select id, turn_id, position, role, status, content, created_at, model, prompt_name, prompt_version, prompt_digest,
     index_version, citations, refusal, error, grounding, asked_with
@@ -108,9 +103,17 @@ class Conversations:
         self._database = database
 
     async def store_question(
-        self, owner: str, conversation_id: UUID | None, question: str, asked_with: dict[str, Any] | None = None
+        self,
+        owner: str,
+        conversation_id: UUID | None,
+        question: str,
+        asked_with: dict[str, Any] | None = None,
+        opening: Opening | None = None,
     ) -> StoredTurn:
-        """Raises NotFoundError when the conversation is not the owner's."""
+        """`opening`: so that the turn's events can be kept.
+
+        Raises NotFoundError when the conversation is not the owner's, KeyTakenError when the idempotency key is in use.
+        """
         turn = StoredTurn(uuid4(), conversation_id or uuid4(), uuid4())
         text = without_nul(question)
         async with self._database.transaction() as connection:
@@ -121,6 +124,10 @@ class Conversations:
                 )
             else:
                 await _touch(connection, owner, conversation_id)
+            if opening is not None and not await insert_turn(
+                connection, owner, turn.conversation_id, turn.message_id, turn.turn_id, opening
+            ):
+                raise KeyTakenError
             await connection.execute(
                 STORE_QUESTION,
                 {
@@ -135,20 +142,19 @@ class Conversations:
             )
         return turn
 
-    async def store_answer(self, owner: str, message_id: UUID, answer: AnswerRecord) -> None:
+    async def store_answer(
+        self, owner: str, message_id: UUID, answer: AnswerRecord, last: StoredEvent | None = None
+    ) -> None:
+        """With the turn's last event. Raises TurnLostError when it has ended already, in another way."""
         values = msgspec.structs.asdict(answer) | {
             name: Jsonb(without_nuls(getattr(answer, name))) for name in AS_JSON if getattr(answer, name) is not None
         }
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(
                 STORE_ANSWER, values | {"content": without_nul(answer.content), "id": message_id, "owner": owner}
             )
-
-    async def fail_unfinished(self, older_than_s: float) -> int:
-        """How many answers a killed process left running; whoever is still at work must be younger."""
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(FAIL_UNFINISHED, [older_than_s])
-            return cursor.rowcount
+            if last is not None and not await end_turn(connection, last):
+                raise TurnLostError
 
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
         """Answered ones, oldest first."""

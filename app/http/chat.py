@@ -1,19 +1,20 @@
 """Asking: the same turn, as one JSON answer or as a stream."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
 
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, SkipValidation
+from litestar.params import HeaderParameter, JSONBody, SkipValidation
 from litestar.response import Stream
 
 from app.chat.asking import Asked
+from app.chat.event_log import Entry, answer_in, decoded
 from app.chat.events import Answer, Event, fold
-from app.chat.turn import Turn, open_turn
-from app.errors import ClientGoneError, UnavailableError
+from app.chat.opening import TurnReader, open_turn
+from app.errors import ClientGoneError
 from app.http import sse
 from app.http.limits import limit_requests
 from app.http.observation import Observation, observation_of
@@ -23,12 +24,24 @@ from app.http.validation import check_body
 from app.resources import Resources
 
 T = TypeVar("T")
+REPLAYED = "Idempotent-Replayed"
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body gives the same turn, which is answered once",
+    ),
+]
 
 PROBLEMS = {
     status: ResponseSpec(ProblemDetails, description=description, media_type="application/problem+json")
     for status, description in {
         400: "Invalid fields, each named",
-        404: "No such conversation",
+        404: "No such conversation, or turn",
+        409: "The Idempotency-Key was used for another request",
         413: "Too long a body",
         429: "Too many requests; see Retry-After",
         503: "Qdrant, Postgres or the model is not available; see Retry-After",
@@ -50,15 +63,16 @@ async def chat(
     resources: NamedDependency[SkipValidation[Resources]],
     owner: NamedDependency[str],
     request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Any]:
-    turn = await begin(request, resources, owner, data)
-    answer = await unless_client_leaves(request, fold(turn.events()))
+    turn = await begin(request, resources, owner, data, idempotency_key)
+    answer = await unless_client_leaves(request, fold(decoded(turn.read())))
     if answer is None:
         raise ClientGoneError
     note(observation_of(request.scope), answer)
-    if answer.status == "cancelled":  # not by this client, which is still here
-        raise UnavailableError("The server is stopping.")
-    return of_turn(request, answer.error) if answer.error else Response(answer)
+    if answer.error:
+        return of_turn(request, answer.error)
+    return Response(answer, headers=replayed(turn))
 
 
 @post(
@@ -80,18 +94,34 @@ async def chat_stream(
     resources: NamedDependency[SkipValidation[Resources]],
     owner: NamedDependency[str],
     request: Request[Any, Any, Any],
+    idempotency_key: IdempotencyKey = None,
 ) -> Stream:
-    turn = await begin(request, resources, owner, data)
-    observation = observation_of(request.scope)
-    return sse.stream(turn.events(), on_end=lambda answer: note(observation, answer))
+    turn = await begin(request, resources, owner, data, idempotency_key)
+    return sse.stream(turn.read(), on_end=noting(request), headers=replayed(turn))
 
 
-async def begin(request: Request[Any, Any, Any], resources: Resources, owner: str, data: ChatRequest) -> Turn:
+async def begin(
+    request: Request[Any, Any, Any], resources: Resources, owner: str, data: ChatRequest, idempotency_key: str | None
+) -> TurnReader:
     """What the log says of the turn stays so if its client leaves before the end."""
     asked = Asked(data.content, data.selected_text, data.page, data.filters)
-    turn = await open_turn(resources.turn_parts, owner, asked, data.conversation_id)
-    observation_of(request.scope).fields |= {"turn_id": str(turn.stored.turn_id), "turn_status": "cancelled"}
+    turn = await open_turn(resources.turn_parts, owner, asked, data.conversation_id, idempotency_key)
+    observation_of(request.scope).fields |= {"turn_id": str(turn.turn_id), "turn_status": "left"}
     return turn
+
+
+def replayed(turn: TurnReader) -> dict[str, str]:
+    return {REPLAYED: "true"} if turn.is_replay else {}
+
+
+def noting(request: Request[Any, Any, Any]) -> Callable[[Entry], None]:
+    observation = observation_of(request.scope)
+
+    def note_last(entry: Entry) -> None:
+        if answer := answer_in(entry):
+            note(observation, answer)
+
+    return note_last
 
 
 def note(observation: Observation, answer: Answer) -> None:

@@ -1,11 +1,18 @@
-"""The description of the API at /schema, with a page that needs no network."""
+"""The description of the API at /schema, with a page that needs no network, and that of a stream's events."""
 
+from typing import Any
+
+import msgspec
+from litestar import get
+from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
 from swagger_ui_bundle import swagger_ui_path
+
+from app.chat.events import Event
 
 ASSETS = "/schema/assets"
 NO_ICON = "<link rel='icon' href='data:,'>"
@@ -25,6 +32,22 @@ def openapi_config(version: str) -> OpenAPIConfig:
         path="/schema",
         render_plugins=[page],
     )
+
+
+@get(
+    "/schema/events",
+    summary="JSON Schema of the events of a stream",
+    tags=["chat"],
+    media_type="application/schema+json",
+    sync_to_thread=False,
+    cache_control=CacheControlHeader(max_age=3600),
+)
+def events_schema() -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "An event of a turn: the data of a server-sent event, whose name is its type",
+        **msgspec.json.schema(Event),
+    }
 
 
 def assets_router() -> Router | HTTPRouteHandler:

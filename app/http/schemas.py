@@ -10,6 +10,7 @@ from app.book.answerability import Answerability
 from app.book.retrieval import Passage
 from app.book.vector_store import NO_FILTERS, Filters
 from app.history.conversations import Message
+from app.history.turns import Status
 
 Question = Annotated[
     str,
@@ -56,6 +57,13 @@ class MessagePage(msgspec.Struct):
     """Oldest first."""
     before: int | None
     """Give it as `before` to get the messages before these; null when there are none."""
+
+
+class TurnState(msgspec.Struct):
+    turn_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    status: Status
 
 
 class DependencyHealth(msgspec.Struct):

@@ -4,51 +4,51 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import anyio
-import msgspec
 from litestar.response import Stream
 
-from app.chat.events import Answer, Event
+from app.chat.event_log import Entry
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
+RETRY_MS = 1000
+"""After which a browser's EventSource comes back for the rest."""
 STOP_TIMEOUT_S = 6
 
+OnEnd = Callable[[Entry], None]
 
-def encode(event: Event, id_: int) -> bytes:
-    """One frame; JSON has no line ends of its own."""
-    data = msgspec.json.encode(event)
-    name = event.__struct_config__.tag
-    return b"event: %b\nid: %d\ndata: %b\n\n" % (str(name).encode(), id_, data)
+
+def frame(entry: Entry) -> bytes:
+    """The same for whoever reads it; JSON has no line ends of its own."""
+    retry = b"retry: %d\n" % RETRY_MS if entry.id == 1 else b""
+    return b"event: %b\nid: %d\n%bdata: %b\n\n" % (entry.type.encode(), entry.id, retry, entry.body)
 
 
 async def frames(
-    events: AsyncGenerator[Event, None], on_end: Callable[[Answer], None], keep_alive_s: float = KEEP_ALIVE_S
+    entries: AsyncGenerator[Entry, None], on_end: OnEnd, keep_alive_s: float = KEEP_ALIVE_S
 ) -> AsyncIterator[bytes]:
-    """Encoded events, with a comment after every silence. Closing it closes `events`."""
-    id_ = 0
-    following = asyncio.ensure_future(anext(events))
+    """With a comment after every silence. Closing it closes `entries`."""
+    following = asyncio.ensure_future(anext(entries))
     try:
         while True:
             if not (await asyncio.wait({following}, timeout=keep_alive_s))[0]:
                 yield KEEP_ALIVE
                 continue
             try:
-                event = following.result()
+                entry = following.result()
             except StopAsyncIteration:
                 return
-            id_ += 1
-            if isinstance(event, Answer):
-                on_end(event)
-            yield encode(event, id_)
-            following = asyncio.ensure_future(anext(events))
+            if entry.is_last:
+                on_end(entry)
+            yield frame(entry)
+            following = asyncio.ensure_future(anext(entries))
     finally:
         following.cancel()
         with anyio.move_on_after(STOP_TIMEOUT_S, shield=True):
             await asyncio.gather(following, return_exceptions=True)
-            await events.aclose()
+            await entries.aclose()
 
 
-def stream(events: AsyncGenerator[Event, None], *, on_end: Callable[[Answer], None]) -> Stream:
-    return Stream(frames(events, on_end), media_type=MEDIA_TYPE, headers=HEADERS, status_code=200)
+def stream(entries: AsyncGenerator[Entry, None], *, on_end: OnEnd, headers: dict[str, str] | None = None) -> Stream:
+    return Stream(frames(entries, on_end), media_type=MEDIA_TYPE, headers=HEADERS | (headers or {}), status_code=200)

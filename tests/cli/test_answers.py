@@ -16,8 +16,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from app.chat.asking import Asked
+from app.chat.event_log import decode
 from app.chat.events import Answer, Event, fold
-from app.chat.turn import Turn, TurnParts, open_turn
+from app.chat.opening import TurnReader, open_turn
+from app.chat.turn import TurnParts
 from app.cli import command
 from app.errors import ConfigurationError, SettingsError
 from tests.cli.test_dev import BOOK_AGENT, processes_of
@@ -142,10 +144,11 @@ def test_a_single_case_is_shown_with_its_whole_answer_and_what_it_cites(measured
 def test_a_question_comes_with_what_is_selected_the_page_and_the_questions_before(measured, cases, monkeypatch):
     asked, conversations = [], []
 
-    async def open_noted(parts: TurnParts, owner: str, asking: Asked, conversation_id: UUID | None) -> Turn:
+    async def open_noted(parts: TurnParts, owner: str, asking: Asked, conversation_id: UUID | None) -> TurnReader:
         turn = await open_turn(parts, owner, asking, conversation_id)
         asked.append(asking)
-        conversations.append((conversation_id, turn.stored.conversation_id))
+        started = decode((await anext(turn.read())).body)
+        conversations.append((conversation_id, started.conversation_id))
         return turn
 
     monkeypatch.setattr("app.cli.answering.open_turn", open_noted)

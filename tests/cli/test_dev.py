@@ -190,7 +190,7 @@ def test_a_stop_ends_a_stream_with_an_event_that_says_so(dev, monkeypatch):
                     names.append(line.removeprefix("event: "))
                     if names.count("answer.delta") == 2 and names[-1] == "answer.delta":
                         server.process.send_signal(signal.SIGTERM)
-        assert names[-1] == "turn.cancelled"
+        assert names[-1] == "turn.failed"
         _, log = server.process.communicate(timeout=START_S)
         assert server.process.returncode == 0
         assert "Traceback" not in log

@@ -11,7 +11,7 @@ from typing import Any
 from tests.fakes.completions import Flavour, Json, Reply, completion, error_body, events
 from tests.fakes.loopback import race
 
-__all__ = ["Received", "Reply", "ScriptedProvider", "answer_from_passages", "first_sentence"]
+__all__ = ["Received", "Reply", "Script", "ScriptedProvider", "answer_from_passages", "first_sentence"]
 
 Receive = Callable[[], Awaitable[Json]]
 Send = Callable[[Json], Awaitable[None]]

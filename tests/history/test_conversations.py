@@ -94,12 +94,3 @@ class TestMessages:
             before = page[0].position
         assert [len(page) for page in pages] == [2, 4]
         assert [message for page in pages for message in page] == everything
-
-
-async def test_answers_that_a_killed_process_left_running_are_failed_ones(conversations, exchange):
-    done = await exchange("What causes tides?")
-    left = await conversations.store_question(OWNER, done.conversation_id, "And in spring?")
-    assert await conversations.fail_unfinished(older_than_s=60) == 0
-    assert await conversations.fail_unfinished(older_than_s=0) == 1
-    messages = await conversations.messages(OWNER, left.conversation_id, limit=10, before=None)
-    assert [message.status for message in messages] == ["complete", "answered", "complete", "failed"]

@@ -18,7 +18,7 @@ from app.resources import OpenStore, open_resources
 from app.settings import Secret, Settings
 from tests.conftest import new_database
 from tests.fakes.loopback import ThreadServer, serve
-from tests.fakes.provider import ScriptedProvider
+from tests.fakes.provider import Script, ScriptedProvider
 from tests.http.scripted import KEY, Scripted
 
 
@@ -33,8 +33,11 @@ class Borrowed:
 
 
 @pytest.fixture
-async def start(embedder: Embedder, small_index: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Serves the application with some settings until the test ends, and gives a client for it."""
+async def start(embedder: Embedder, small_index: Path, database_url: str) -> AsyncIterator[Callable[..., Any]]:
+    """Serves the application with some settings until the test ends, and gives a client for it.
+
+    The database is asked for so that it outlives the application.
+    """
     async with AsyncExitStack() as stack:
 
         async def start(settings: Settings, open_store: OpenStore | None = None) -> httpx.AsyncClient:
@@ -47,6 +50,24 @@ async def start(embedder: Embedder, small_index: Path) -> AsyncIterator[Callable
             return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
 
         yield start
+
+
+@pytest.fixture
+async def replica(
+    start: Callable[..., Any], make_settings: Callable[..., Settings]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Starts one of several servers over the test's database, each with a scripted model; gives a client for it."""
+    async with AsyncExitStack() as stack:
+
+        async def replica(script: Script, **changes: Any) -> httpx.AsyncClient:
+            provider = ScriptedProvider(script)
+            url = await stack.enter_async_context(serve(provider.app))
+            given = {"openai_base_url": url + provider.prefix, "openai_api_key": Secret(KEY), "model_attempts": 1}
+            client: httpx.AsyncClient = await start(make_settings(model_provider="openai", **given | changes))
+            client.provider = provider  # type: ignore[attr-defined]
+            return client
+
+        yield replica
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ async def test_a_client_that_leaves_stops_the_model_and_what_there_was_is_kept(w
     words = f"{WELL}. " + "With many words " * 200
     provider = ScriptedProvider([Reply.text(words).paced(chunk_s=0.05)])
     async with serve(provider.app) as url:
-        client = await with_provider(provider, url)
+        client = await with_provider(provider, url, disconnect="cancel")
         async with client.stream("POST", "/api/v1/chat/stream", json={"content": QUESTION}) as response:
             async for line in response.aiter_lines():
                 if line == "event: answer.delta":
@@ -177,7 +177,7 @@ async def test_a_client_that_leaves_stops_the_model_and_what_there_was_is_kept(w
 async def test_a_client_that_leaves_before_a_json_answer_stops_the_model_too(with_provider, database):
     provider = ScriptedProvider([Reply.text("Slow [1].").paced(first_byte_s=30)])
     async with serve(provider.app) as url:
-        client = await with_provider(provider, url)
+        client = await with_provider(provider, url, disconnect="cancel")
         with pytest.raises(Exception, match=r".*"):
             await client.post("/api/v1/chat", json={"content": QUESTION}, timeout=1)
         await provider.hung_up.wait()

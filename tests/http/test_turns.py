@@ -7,7 +7,8 @@ import pytest
 
 from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
-from app.chat.turn import open_turn
+from app.chat.event_log import decoded
+from app.chat.opening import open_turn
 from app.errors import DatabaseUnavailableError
 from app.history.conversations import Conversations
 from app.main import create_app
@@ -61,10 +62,10 @@ async def test_an_answer_is_stored_though_nobody_reads_its_events(resources):
     assert await settled(held) == ["answered"]
 
 
-async def test_a_turn_that_is_dropped_at_once_is_cancelled(resources):
-    held = await resources(ANSWER)
+async def test_a_turn_that_is_dropped_at_once_is_cancelled_where_the_setting_says_so(resources):
+    held = await resources(ANSWER.paced(first_byte_s=30), disconnect="cancel")
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    events = turn.events()
+    events = turn.read()
     await anext(events)
     await events.aclose()
     assert await settled(held) == ["cancelled"]
@@ -83,8 +84,7 @@ async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(r
     monkeypatch.setattr(Conversations, "store_answer", slow_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     await storing.wait()
-    await turn.events().aclose()
-    turn._task.cancel()
+    held.turn_parts.running.get(turn.turn_id).cancel()
     go_on.set()
     assert await settled(held) == ["answered"]
 
@@ -102,7 +102,7 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
 
     monkeypatch.setattr(Conversations, "store_answer", failing_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    last = [event async for event in turn.events()][-1]
+    last = [event async for event in decoded(turn.read())][-1]
     assert (last.status, last.error.status) == ("failed", 503)
     down.clear()
     assert await settled(held) == ["failed"]
@@ -112,19 +112,19 @@ async def test_running_turns_end_with_an_event_that_says_so_when_the_server_stop
     held = await resources(Reply.text(f"{WELL} " + "And more " * 500).paced(chunk_s=0.05))
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     seen = []
-    async for event in turn.events():
+    async for event in decoded(turn.read()):
         seen.append(type(event).__name__)
         if seen[-1] == "AnswerDelta":
-            held.turn_parts.running.cancel_all()
-    assert seen[-1] == "TurnCancelled"
-    assert await settled(held) == ["cancelled"]
+            held.turn_parts.running.stop_all()
+    assert seen[-1] == "TurnFailed"
+    assert await settled(held) == ["failed"]
 
 
 async def test_closing_waits_until_what_there_is_of_an_answer_is_stored(resources):
     held = await resources(Reply.text("Slow [1].").paced(first_byte_s=30))
     await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     await held.turn_parts.running.close()
-    assert await statuses(held) == ["cancelled"]
+    assert await statuses(held) == ["failed"]
 
 
 async def test_each_tool_call_is_told_with_its_own_end(resources):
@@ -133,7 +133,7 @@ async def test_each_tool_call_is_told_with_its_own_end(resources):
     )
     held = await resources(both, ANSWER)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    events = [event async for event in turn.events()]
+    events = [event async for event in decoded(turn.read())]
     started = {e.call_id: e.tool for e in events if type(e).__name__ == "ToolStarted"}
     finished = {e.call_id: e.tool for e in events if type(e).__name__ == "ToolFinished"}
     assert started == finished
@@ -150,6 +150,6 @@ async def test_each_tool_call_is_told_with_its_own_end(resources):
 async def test_a_model_that_looked_up_an_empty_history_cannot_answer_from_it(resources, question, status, told):
     held = await resources(Reply.tool_calls([("lookup_history", {})]), Reply.text("France won it, and Elvis lives."))
     turn = await open_turn(held.turn_parts, "public", Asked(question), None)
-    events = [event async for event in turn.events()]
+    events = [event async for event in decoded(turn.read())]
     assert (events[-1].status, events[-1].answer) == (status, told)
     assert "Elvis" not in str(events)

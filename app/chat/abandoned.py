@@ -1,0 +1,62 @@
+"""Turns whose server is gone: each ends as a failed one, with what there was of its answer."""
+
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+from msgspec.structs import asdict
+
+from app.chat.event_log import Entry, decode
+from app.chat.events import Answer, Event, Grounding, PromptIdentity, Timings, TurnFailed, Usage, answer_so_far
+from app.chat.journal import stored
+from app.chat.record import problem_of, record_of
+from app.errors import TurnLostError
+from app.history.conversations import Conversations
+from app.history.turns import AbandonedTurn, Turns
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What makes an answer."""
+
+    model: str
+    prompt: PromptIdentity
+
+
+GONE = "The server that was answering is gone."
+log = structlog.get_logger(__name__)
+
+
+async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversations, turns: Turns) -> None:
+    """Raises DatabaseUnavailableError."""
+    for turn in abandoned:
+        [events] = await turns.events_after([(turn.id, 0)])
+        answer = _failed(turn, [decode(event.body) for event in events])
+        last = Entry(len(events) + 1, "turn.failed", msgspec.json.encode(TurnFailed(**asdict(answer))))
+        try:
+            await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
+        except TurnLostError:  # another server was faster
+            continue
+        log.warning("turn.given_up", turn_id=str(turn.id))
+
+
+def _failed(turn: AbandonedTurn, events: Sequence[Event]) -> Answer:
+    origin = msgspec.convert(turn.origin, Origin)
+    text, citations = answer_so_far(events)
+    return Answer(
+        turn_id=turn.id,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        status="failed",
+        answer=text,
+        citations=citations,
+        sources=[],
+        refusal=None,
+        grounding=Grounding("book" if citations else "none", 0),
+        usage=Usage(),
+        model=origin.model,
+        prompt=origin.prompt,
+        index_version=None,
+        processing_time_ms=0,
+        timings=Timings(0, 0, None, 0),
+        error=problem_of(TurnLostError(GONE)),
+    )

@@ -1,0 +1,82 @@
+"""The events of one turn as they are sent: encoded once, numbered, and read by any number of readers."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from app.chat.events import TERMINALS, Answer, Event
+
+LAST = frozenset(str(kind.__struct_config__.tag) for kind in TERMINALS.values())
+"""Types of the events that end a turn."""
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+class Entry(NamedTuple):
+    id: int
+    """From 1, without a gap."""
+    type: str
+    body: bytes
+    """JSON."""
+
+    @property
+    def is_last(self) -> bool:
+        return self.type in LAST
+
+
+class EventLog:
+    def __init__(self, on_left: Callable[[], None]) -> None:
+        """`on_left`: the last reader has left before the end."""
+        self._on_left = on_left
+        self._entries: list[Entry] = []
+        self._grown = asyncio.Event()
+        self.readers = 0
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self._entries) and self._entries[-1].is_last
+
+    def next_entry(self, event: Event) -> Entry:
+        """As it will be when it is appended."""
+        return Entry(len(self._entries) + 1, str(event.__struct_config__.tag), msgspec.json.encode(event))
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def read(self, after: int = 0) -> AsyncGenerator[Entry, None]:
+        """The events after an id, up to the last of the turn."""
+        self.readers += 1
+        try:
+            position = after
+            while not self._is_read(position):
+                if position < len(self._entries):
+                    position += 1
+                    yield self._entries[position - 1]
+                else:
+                    await self._grown.wait()
+        finally:
+            self.readers -= 1
+            if not self.readers and not self.has_ended:
+                self._on_left()
+
+    def _is_read(self, position: int) -> bool:
+        return self.has_ended and position >= len(self._entries)
+
+
+async def decoded(entries: AsyncIterable[Entry]) -> AsyncIterator[Event]:
+    async for entry in entries:
+        yield _decoder.decode(entry.body)
+
+
+def decode(body: bytes | str) -> Event:
+    return _decoder.decode(body)
+
+
+def answer_in(entry: Entry) -> Answer | None:
+    """The whole answer, of an event that ends a turn."""
+    event = decode(entry.body) if entry.is_last else None
+    return event if isinstance(event, Answer) else None

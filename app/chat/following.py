@@ -1,0 +1,94 @@
+"""Reads the turns that other servers answer, from the journal, for all readers of this one together."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Collection
+from uuid import UUID
+
+import structlog
+
+from app.chat.event_log import Entry
+from app.errors import BookAgentError, StoppingError
+from app.history.turns import Turns
+
+EVERY_S = 0.2
+"""Between two looks into the journal while anybody follows a turn."""
+MARK_EVERY_S = 2.0
+"""How often the servers that answer are told that there are readers here."""
+GIVE_UP_S = 30.0
+"""Without a database; a reader can come back for the rest."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Reader:
+    def __init__(self, turn_id: UUID, after: int) -> None:
+        self.turn_id = turn_id
+        self.after = after
+        self.entries: asyncio.Queue[Entry | None] = asyncio.Queue()
+
+    def give(self, entry: Entry) -> None:
+        self.after = entry.id
+        self.entries.put_nowait(entry)
+
+
+class Followed:
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._readers: set[_Reader] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
+
+    async def read(self, turn_id: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
+        """The turn's events after an id, up to the last. Ends before it when this server stops or has no database."""
+        if self._is_closed:
+            raise StoppingError
+        reader = _Reader(turn_id, after)
+        self._readers.add(reader)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            while entry := await reader.entries.get():
+                yield entry
+                if entry.is_last:
+                    return
+        finally:
+            self._readers.discard(reader)
+
+    def close(self) -> None:
+        """Lets every reader go."""
+        self._is_closed = True
+        self._dismiss()
+
+    def _dismiss(self, but: Collection[UUID] = ()) -> None:
+        for reader in self._readers:
+            if reader.turn_id not in but:
+                reader.entries.put_nowait(None)
+
+    async def _look(self) -> None:
+        """As long as anybody follows."""
+        seen = time.monotonic()
+        marked = 0.0
+        while self._readers:
+            try:
+                await self._deliver(list(self._readers))
+                if time.monotonic() > marked + MARK_EVERY_S:
+                    marked = time.monotonic()
+                    self._dismiss(but=await self._turns.mark_followed([one.turn_id for one in self._readers]))
+                seen = time.monotonic()
+            except BookAgentError as error:
+                log.warning("turn.not_followed", readers=self.readers, error=type(error).__name__)
+                if time.monotonic() > seen + GIVE_UP_S:
+                    self._dismiss()
+                    return
+            await asyncio.sleep(EVERY_S)
+
+    async def _deliver(self, readers: list[_Reader]) -> None:
+        found = await self._turns.events_after([(reader.turn_id, reader.after) for reader in readers])
+        for reader, events in zip(readers, found, strict=True):
+            for event in events:
+                reader.give(Entry(event.id, event.type, event.body.encode()))

@@ -1,0 +1,58 @@
+"""Writes the events of all turns of this process to the database, many at a time and soon."""
+
+import asyncio
+import contextlib
+from uuid import UUID
+
+import structlog
+
+from app.chat.event_log import Entry
+from app.errors import BookAgentError
+from app.history.turns import StoredEvent, Turns
+
+DELAY_S = 0.05
+"""The longest that an event waits for others, when the database is there."""
+RETRY_S = 1.0
+BATCH = 500
+"""Events in one statement at the most."""
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._pending: list[StoredEvent] = []
+        self._is_pending = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    def add(self, turn_id: UUID, entry: Entry) -> None:
+        self._pending.append(stored(turn_id, entry))
+        self._is_pending.set()
+
+    async def flush(self) -> None:
+        """All that was added before. What cannot be written stays. Raises DatabaseUnavailableError."""
+        async with self._writing:
+            while batch := self._pending[:BATCH]:
+                await self._turns.add_events(batch)
+                del self._pending[: len(batch)]
+            self._is_pending.clear()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self._is_pending.wait()
+            await asyncio.sleep(DELAY_S)
+            try:
+                await self.flush()
+            except BookAgentError as error:
+                log.warning("journal.waits", events=len(self._pending), error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+
+    async def close(self) -> None:
+        with contextlib.suppress(BookAgentError):
+            await self.flush()
+
+
+def stored(turn_id: UUID, entry: Entry) -> StoredEvent:
+    return StoredEvent(turn_id, entry.id, entry.type, entry.body.decode())

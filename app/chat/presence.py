@@ -1,0 +1,87 @@
+"""That this process lives, told to the others; and the turns of those that no longer do, brought to an end."""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+
+from app.chat.abandoned import give_up
+from app.chat.running import RunningTurns
+from app.errors import BookAgentError
+from app.history.conversations import Conversations
+from app.history.processes import Processes
+from app.history.turns import Turns
+
+BEAT_S = 2.0
+SILENT_S = 10.0
+"""A process that was not heard of for so long is gone."""
+CANCELS_EVERY_S = 0.3
+PRUNE_EVERY_S = 600.0
+
+log = structlog.get_logger(__name__)
+
+
+class Presence:
+    def __init__(
+        self, processes: Processes, turns: Turns, conversations: Conversations, running: RunningTurns, keep_h: float
+    ) -> None:
+        """`keep_h`: hours for which the events of an ended turn are kept."""
+        self._processes = processes
+        self._turns = turns
+        self._conversations = conversations
+        self._running = running
+        self._keep_h = keep_h
+        self._pruned = 0.0
+
+    async def begin(self, *, alone: bool) -> None:
+        """The turns of killed processes of this machine, or of all that there were, end now. Raises nothing."""
+        with contextlib.suppress(BookAgentError):
+            await self._processes.beat()
+            if alone:
+                await self._processes.forget_others()
+            killed = None if alone else await self._processes.forget_killed()
+            await give_up(
+                await self._turns.abandoned(self._processes.id, SILENT_S, killed), self._conversations, self._turns
+            )
+
+    async def run(self) -> None:
+        """Until it is cancelled.
+
+        Where the database was away nobody could be heard of: nobody is gone before all had the time to come back.
+        """
+        heard_since: float | None = None
+        while True:
+            try:
+                await self._processes.beat()
+                heard_since = heard_since or time.monotonic()
+                if time.monotonic() > heard_since + SILENT_S:
+                    await self._end_abandoned()
+                    await self._prune()
+            except BookAgentError:
+                heard_since = None
+            await asyncio.sleep(BEAT_S)
+
+    async def watch_cancels(self) -> None:
+        """Ends the turns of this process that were cancelled on another one. Until it is cancelled."""
+        while True:
+            await asyncio.sleep(CANCELS_EVERY_S)
+            if ids := self._running.ids:
+                with contextlib.suppress(BookAgentError):
+                    for turn_id in await self._turns.to_cancel(ids):
+                        if turn := self._running.get(turn_id):
+                            turn.cancel()
+
+    async def leave(self) -> None:
+        with contextlib.suppress(BookAgentError):
+            await self._processes.leave()
+
+    async def _end_abandoned(self) -> None:
+        abandoned = await self._turns.abandoned(self._processes.id, SILENT_S)
+        await give_up(abandoned, self._conversations, self._turns)
+
+    async def _prune(self) -> None:
+        if time.monotonic() > self._pruned + PRUNE_EVERY_S:
+            await self._turns.prune(self._keep_h)
+            await self._processes.forget_old()
+            self._pruned = time.monotonic()
