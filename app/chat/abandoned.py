@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
-from msgspec.structs import asdict
 
-from app.chat.event_log import Entry, decode
-from app.chat.events import Answer, Event, Grounding, PromptIdentity, Timings, TurnFailed, Usage, answer_so_far
+from app.chat.event_log import decode, entry_of
+from app.chat.events import Answer, Event, Grounding, PromptIdentity, Timings, Usage, answer_so_far, terminal
 from app.chat.journal import stored
 from app.chat.record import problem_of, record_of
 from app.errors import TurnLostError
@@ -31,7 +30,7 @@ async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversatio
     for turn in abandoned:
         [events] = await turns.events_after([(turn.id, 0)])
         answer = _failed(turn, [decode(event.body) for event in events])
-        last = Entry(len(events) + 1, "turn.failed", msgspec.json.encode(TurnFailed(**asdict(answer))))
+        last = entry_of(len(events) + 1, terminal(answer))
         try:
             await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
         except TurnLostError:  # another server was faster

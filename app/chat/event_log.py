@@ -11,6 +11,9 @@ from app.chat.events import TERMINALS, Answer, Event
 LAST = frozenset(str(kind.__struct_config__.tag) for kind in TERMINALS.values())
 """Types of the events that end a turn."""
 
+LINE_ENDS = "\u0085\u2028\u2029"
+"""To some clients, who would see the end of the data in them; JSON escapes the others itself."""
+
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
@@ -24,6 +27,13 @@ class Entry(NamedTuple):
     @property
     def is_last(self) -> bool:
         return self.type in LAST
+
+
+def entry_of(id_: int, event: Event) -> Entry:
+    body = msgspec.json.encode(event)
+    for character in LINE_ENDS:
+        body = body.replace(character.encode(), b"\\u%04x" % ord(character))
+    return Entry(id_, str(event.__struct_config__.tag), body)
 
 
 class EventLog:
@@ -40,7 +50,7 @@ class EventLog:
 
     def next_entry(self, event: Event) -> Entry:
         """As it will be when it is appended."""
-        return Entry(len(self._entries) + 1, str(event.__struct_config__.tag), msgspec.json.encode(event))
+        return entry_of(len(self._entries) + 1, event)
 
     def append(self, entry: Entry) -> None:
         self._entries.append(entry)

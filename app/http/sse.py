@@ -25,14 +25,12 @@ def frame(entry: Entry) -> bytes:
     return b"event: %b\nid: %d\n%bdata: %b\n\n" % (entry.type.encode(), entry.id, retry, entry.body)
 
 
-async def frames(
-    entries: AsyncGenerator[Entry, None], on_end: OnEnd, keep_alive_s: float = KEEP_ALIVE_S
-) -> AsyncIterator[bytes]:
+async def frames(entries: AsyncGenerator[Entry, None], on_end: OnEnd) -> AsyncIterator[bytes]:
     """With a comment after every silence. Closing it closes `entries`."""
     following = asyncio.ensure_future(anext(entries))
     try:
         while True:
-            if not (await asyncio.wait({following}, timeout=keep_alive_s))[0]:
+            if not (await asyncio.wait({following}, timeout=KEEP_ALIVE_S))[0]:
                 yield KEEP_ALIVE
                 continue
             try:

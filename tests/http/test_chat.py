@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from app.chat.events import Event
-from app.http import sse
 from tests.conftest import SMALL_BOOK
 
 QUESTION = "What is a stilling well?"
@@ -182,16 +181,6 @@ async def test_fifty_questions_at_once_are_all_answered(client, ask):
     answers = await asyncio.gather(*(ask(client, QUESTION) for _ in range(50)))
     assert {answer["status"] for answer in answers} == {"answered"}
     assert len({answer["turn_id"] for answer in answers}) == 50
-
-
-async def test_silence_is_filled_with_comments():
-    async def slow():
-        await asyncio.sleep(0.2)
-        return
-        yield
-
-    frames = [frame async for frame in sse.frames(slow(), lambda _: None, keep_alive_s=0.05)]
-    assert frames[0] == b": keep-alive\n\n"
 
 
 async def test_an_unknown_conversation_is_not_found(client):
