@@ -22,6 +22,8 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 GONE = "The server that was answering is gone."
+LEAP = 1_000_000
+"""In the ids: readers may have seen some events that were never written down, and must see this one."""
 log = structlog.get_logger(__name__)
 
 
@@ -30,7 +32,7 @@ async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversatio
     for turn in abandoned:
         [events] = await turns.events_after([(turn.id, 0)])
         answer = _failed(turn, [decode(event.body) for event in events])
-        last = entry_of(len(events) + 1, terminal(answer))
+        last = entry_of(len(events) + LEAP, terminal(answer))
         try:
             await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
         except TurnLostError:  # another server was faster

@@ -10,7 +10,7 @@ from app.chat.event_log import Entry
 from app.errors import BookAgentError
 from app.history.turns import StoredEvent, Turns
 
-DELAY_S = 0.05
+DELAY_S = 0.02
 """The longest that an event waits for others, when the database is there."""
 RETRY_S = 1.0
 BATCH = 500

@@ -50,7 +50,7 @@ class AbandonedTurn(msgspec.Struct, frozen=True):
 class StoredEvent(NamedTuple):
     turn_id: UUID
     id: int
-    """From 1, without a gap."""
+    """From 1, in order."""
     type: str
     body: str
     """JSON, as it was sent."""

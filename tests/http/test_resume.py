@@ -163,7 +163,7 @@ async def left_over(conversations, database):
 async def test_who_follows_a_server_that_is_gone_is_told_that_the_turn_failed(soon, left_over, here):
     async with resuming(here, left_over.turn_id, 1) as followed, asyncio.timeout(10):
         last = await followed.until("turn.failed")
-    assert [id_of(frame) for frame in followed.raw] == [2, 3, 4]
+    assert [id_of(frame) for frame in followed.raw] == [2, 3, 1_000_003]
     assert (last["status"], last["error"]["status"]) == ("failed", 503)
     assert last["error"]["detail"] == "The server that was answering is gone."
     assert (last["answer"], len(last["citations"])) == (WELL, 1)
@@ -175,6 +175,13 @@ async def test_who_follows_a_server_that_is_gone_is_told_that_the_turn_failed(so
         "content": WELL,
         **{name: last[name] for name in ("citations", "error", "model")},
     }
+
+
+async def test_who_saw_more_than_was_written_down_is_told_of_the_end_too(soon, left_over, here):
+    async with resuming(here, left_over.turn_id, after=50) as followed, asyncio.timeout(10):
+        await followed.until("turn.failed")
+    async with resuming(here, left_over.turn_id, after=50) as again:
+        assert await again.all() == followed.raw[-1]
 
 
 async def test_one_of_several_servers_gives_a_turn_up(soon, left_over, here, elsewhere, database):
