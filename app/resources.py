@@ -11,10 +11,12 @@ import structlog
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder, load_embedder
+from app.book.guarded_store import GuardedStore
 from app.book.identity import check_readable, identity_of, outdated
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
+from app.breaker import Breaker
 from app.chat.memory import TokenCounter
 from app.chat.models import configure_tracing, make_agent, make_model, open_client
 from app.chat.prompts import load_prompt
@@ -52,6 +54,7 @@ class Resources:
     client: openai.AsyncOpenAI | None
     """Of the model provider; None for the offline model."""
     turn_parts: TurnParts
+    breakers: tuple[Breaker, ...]
 
 
 def open_server_store(settings: Settings) -> VectorStore:
@@ -73,7 +76,7 @@ async def open_resources(
         configure_tracing(settings)
         embedder = embedder or load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)
         stack.callback(embedder.close)
-        store = open_store(settings)
+        store = GuardedStore(open_store(settings))
         stack.push_async_callback(store.close)
         await check_store(store, identity_of(embedder))
         database = Database(settings)
@@ -102,7 +105,10 @@ async def open_resources(
             metrics,
             running,
         )
-        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
+        breakers = (store.breaker, database.breaker)
+        for breaker in breakers:
+            metrics.watch(breaker)
+        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts, breakers)
 
 
 async def _sweep(conversations: Conversations, older_than_s: float) -> None:
