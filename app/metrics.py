@@ -33,6 +33,11 @@ class Metrics:
         self.search_seconds = Histogram(
             "book_agent_search_seconds", "A search of the book, embedding included", buckets=SECONDS, registry=registry
         )
+        self.cached_searches = Counter(
+            "book_agent_cached_searches",
+            "Searches answered with what they found before, as Qdrant did not answer",
+            registry=registry,
+        )
         self.tokens = Counter("book_agent_tokens", "Tokens of the model", ["direction", "model"], registry=registry)
         self.dropped_citations = Counter(
             "book_agent_dropped_citations", "Citations of passages that were not shown", registry=registry

@@ -10,6 +10,7 @@ import openai
 import structlog
 
 from app.book.bm25 import TermEncoder
+from app.book.earlier_searches import EarlierSearches
 from app.book.embedding import Embedder, load_embedder
 from app.book.guarded_store import GuardedStore
 from app.book.identity import check_readable, identity_of, outdated
@@ -87,7 +88,8 @@ async def open_resources(
         if client is not None:
             stack.push_async_callback(client.close)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
-        retriever = Retriever(embedder, terms, store, settings.book_base_url)
+        earlier = EarlierSearches(settings.search_cache_s)
+        retriever = Retriever(embedder, terms, store, settings.book_base_url, earlier)
         agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
         running = RunningTurns()
         stack.push_async_callback(running.close)
