@@ -68,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = field(default_factory=Secret)
     database_pool_size: Annotated[int, Meta(description="connections held at the most", ge=1, le=200)] = 10
     database_timeout_s: Annotated[
-        float, Meta(description="seconds to wait for a connection or a statement", gt=0, le=60)
+        float, Meta(description="seconds for one database operation, its retries included", gt=0, le=60)
     ] = 5.0
 
     model_provider: Annotated[Provider, Meta(description="`openai`, `gemini` or `offline`")] = "openai"

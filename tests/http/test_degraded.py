@@ -223,7 +223,13 @@ class TestPostgresDown:
 
     @pytest.mark.parametrize(
         "lost",
-        [b"insert into conversations", b"insert into messages", b"COMMIT", b"from exchanges", b"update messages set"],
+        [
+            b"insert into conversations",
+            b"insert into messages",
+            b"COMMIT",
+            b"from exchanges",
+            b"finished_at = now(), status",
+        ],
         ids=["conversation", "question", "commit", "history", "answer"],
     )
     async def test_a_reply_lost_anywhere_in_a_chat_is_not_noticed(self, client, ask, postgres_proxy, lost):
