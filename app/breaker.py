@@ -42,6 +42,11 @@ class Breaker:
         """Until a probe has succeeded."""
         return self._failures >= FAILURES
 
+    @property
+    def rests_s(self) -> int:
+        """Whole seconds in which no call is made; 0 when one may be."""
+        return max(0, math.ceil(self._open_until - self._clock())) if self.is_open else 0
+
     @contextmanager
     def guarding(self) -> Iterator[None]:
         """Around one call. Raises the refusal when the call is not to be made.

@@ -148,6 +148,12 @@ class VectorStoreUnauthorizedError(VectorStoreUnavailableError):
     hint = "Check QDRANT_API_KEY."
 
 
+class VectorStoreRefusedError(VectorStoreUnavailableError):
+    """Qdrant did not accept a request."""
+
+    hint = "Check that it is 1.16 or newer."
+
+
 class CollectionMissingError(VectorStoreUnavailableError):
     """The book is not indexed yet."""
 

@@ -3,6 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
+from app.breaker import Breaker
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60)
 
 
@@ -31,6 +33,11 @@ class Metrics:
         self.search_seconds = Histogram(
             "book_agent_search_seconds", "A search of the book, embedding included", buckets=SECONDS, registry=registry
         )
+        self.cached_searches = Counter(
+            "book_agent_cached_searches",
+            "Searches answered with what they found before, as Qdrant did not answer",
+            registry=registry,
+        )
         self.tokens = Counter("book_agent_tokens", "Tokens of the model", ["direction", "model"], registry=registry)
         self.dropped_citations = Counter(
             "book_agent_dropped_citations", "Citations of passages that were not shown", registry=registry
@@ -47,6 +54,16 @@ class Metrics:
             "Sentences that the passages cited by the model don't support, and others do",
             registry=registry,
         )
+
+        self._breakers = Gauge(
+            "book_agent_breaker_open",
+            "1 while a dependency that keeps failing is not called",
+            ["dependency"],
+            registry=registry,
+        )
+
+    def watch(self, breaker: Breaker) -> None:
+        self._breakers.labels(breaker.name).set_function(lambda: float(breaker.is_open))
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -10,11 +10,14 @@ import openai
 import structlog
 
 from app.book.bm25 import TermEncoder
+from app.book.earlier_searches import EarlierSearches
 from app.book.embedding import Embedder, load_embedder
+from app.book.guarded_store import GuardedStore
 from app.book.identity import check_readable, identity_of, outdated
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
+from app.breaker import Breaker
 from app.chat.following import Followed
 from app.chat.journal import Journal
 from app.chat.memory import TokenCounter
@@ -55,6 +58,7 @@ class Resources:
     client: openai.AsyncOpenAI | None
     """Of the model provider; None for the offline model."""
     turn_parts: TurnParts
+    breakers: tuple[Breaker, ...]
 
 
 def open_server_store(settings: Settings) -> VectorStore:
@@ -80,7 +84,7 @@ async def open_resources(
         configure_tracing(settings)
         embedder = embedder or load_embedder(settings.embedding_model, settings.embedding_threads, settings.rerank)
         stack.callback(embedder.close)
-        store = open_store(settings)
+        store = GuardedStore(open_store(settings))
         stack.push_async_callback(store.close)
         await check_store(store, identity_of(embedder))
         database = Database(settings)
@@ -91,11 +95,12 @@ async def open_resources(
         if client is not None:
             stack.push_async_callback(client.close)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
-        retriever = Retriever(embedder, terms, store, settings.book_base_url)
+        earlier = EarlierSearches(settings.search_cache_s)
+        retriever = Retriever(embedder, terms, store, settings.book_base_url, earlier)
         agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
         processes, turns, running = Processes(database), Turns(database), RunningTurns()
         journal, followed = Journal(turns), Followed(turns)
-        presence = Presence(processes, turns, conversations, running, settings.journal_hours)
+        presence = Presence(processes, turns, conversations, running, followed, settings.journal_hours)
         await presence.begin(alone=alone)
         stack.push_async_callback(presence.leave)
         for work in (journal.run(), presence.run(), presence.watch_cancels()):
@@ -114,12 +119,15 @@ async def open_resources(
             agent,
             metrics,
             running,
-            processes.id,
+            presence,
             turns,
             journal,
             followed,
         )
-        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
+        breakers = (store.breaker, database.breaker)
+        for breaker in breakers:
+            metrics.watch(breaker)
+        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts, breakers)
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = field(default_factory=Secret)
     database_pool_size: Annotated[int, Meta(description="connections held at the most", ge=1, le=200)] = 10
     database_timeout_s: Annotated[
-        float, Meta(description="seconds to wait for a connection or a statement", gt=0, le=60)
+        float, Meta(description="seconds for one database operation, its retries included", gt=0, le=60)
     ] = 5.0
 
     model_provider: Annotated[Provider, Meta(description="`openai`, `gemini` or `offline`")] = "openai"
@@ -123,6 +123,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "strict"
     search_limit: Annotated[int, Meta(description="passages given to the model per search", ge=1, le=30)] = 6
+    search_cache_s: Annotated[
+        float,
+        Meta(
+            description="seconds for which a search may be answered with what it found before, while Qdrant does not "
+            "answer; 0 is never",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 300.0
     history_tokens: Annotated[
         int, Meta(description="tokens of earlier exchanges given to the model at the most", ge=0, le=100_000)
     ] = 2000

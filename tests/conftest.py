@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.book.bm25 import TermEncoder
 from app.book.edge_store import EdgeStore
@@ -26,6 +26,8 @@ from app.history.database import Database
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
 from app.settings import Secret, Settings, describe
+from tests.fakes.loopback import HOST, bind, port_of
+from tests.fakes.proxy import FaultProxy
 
 SMALL_BOOK = Path(__file__).parent / "books" / "small"
 
@@ -45,8 +47,13 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A cluster for the session; its database is migrated, and is the template of each test's own."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False) as url:
+    """A cluster for the session; its database is migrated, and is the template of each test's own.
+
+    It listens on a port too, for the proxy.
+    """
+    with bind() as free:
+        port = port_of(free)
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False, port=port) as url:
         migrate(url)
         yield url
 
@@ -55,7 +62,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def new_database(postgres: str) -> Iterator[str]:
     """A copy of the migrated one."""
     name = f"test_{uuid.uuid4().hex}"
-    template = psycopg.conninfo.conninfo_to_dict(postgres)["dbname"]
+    template = conninfo_to_dict(postgres)["dbname"]
     admin = make_conninfo(postgres, dbname="postgres")
     with psycopg.connect(admin, autocommit=True) as session:
         session.execute(f'create database {name} template "{template}"'.encode())
@@ -69,6 +76,18 @@ def database_url(postgres: str) -> Iterator[str]:
     """A migrated database that is this test's alone."""
     with new_database(postgres) as url:
         yield url
+
+
+@pytest.fixture
+async def postgres_proxy(postgres: str) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy(int(conninfo_to_dict(postgres)["port"] or 0)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied_url(database_url: str, postgres_proxy: FaultProxy) -> str:
+    """The test's own database, behind the proxy."""
+    return make_conninfo(database_url, host=HOST, port=postgres_proxy.port)
 
 
 @pytest.fixture

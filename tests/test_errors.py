@@ -30,6 +30,7 @@ from app.errors import (
     ModelBehaviourError,
     ModelUnauthorizedError,
     ModelUnavailableError,
+    VectorStoreRefusedError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
@@ -218,7 +219,9 @@ def test_whatever_the_qdrant_client_raises_becomes_ours(error):
         pytest.param(unexpected(401), VectorStoreUnauthorizedError, id="401"),
         pytest.param(unexpected(403), VectorStoreUnauthorizedError, id="403"),
         pytest.param(unexpected(404), CollectionMissingError, id="404"),
-        pytest.param(unexpected(400), VectorStoreUnavailableError, id="400"),
+        pytest.param(unexpected(400), VectorStoreRefusedError, id="400"),
+        pytest.param(unexpected(408), VectorStoreUnavailableError, id="408"),
+        pytest.param(unexpected(429), VectorStoreUnavailableError, id="429"),
         pytest.param(unexpected(503), VectorStoreUnavailableError, id="503"),
         pytest.param(ResponseHandlingException(httpx.ConnectError("")), VectorStoreUnavailableError, id="down"),
         pytest.param(TimeoutError(), VectorStoreUnavailableError, id="timeout"),
@@ -229,8 +232,9 @@ def test_what_goes_wrong_with_qdrant_has_its_own_class(error, ours):
     assert type(qdrant_store.translate(error)) is ours
 
 
-def test_qdrants_retry_after_is_kept():
-    assert qdrant_store.translate(ResourceExhaustedResponse("", 17)).retry_after_s == 17
+@pytest.mark.parametrize(("said", "kept"), [(17, 17), (0, 1), (-5, 1), (86400, 3600)])
+def test_qdrants_retry_after_is_kept_within_reason(said, kept):
+    assert qdrant_store.translate(ResourceExhaustedResponse("", said)).retry_after_s == kept
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,8 @@ def test_qdrants_retry_after_is_kept():
     [
         *[pytest.param(unexpected(status), True, id=str(status)) for status in (429, 500, 502, 503, 504)],
         *[pytest.param(unexpected(status), False, id=str(status)) for status in (400, 401, 403, 404, 409, 422)],
-        pytest.param(ResourceExhaustedResponse("", 1), True, id="too many requests"),
+        pytest.param(ResourceExhaustedResponse("", 1), 1.0, id="too many requests"),
+        pytest.param(ResourceExhaustedResponse("", 2), False, id="too many requests for the time that is left"),
         pytest.param(ResponseHandlingException(httpx.ConnectError("")), True, id="no connection"),
         pytest.param(ResponseHandlingException(httpx.ReadTimeout("")), True, id="timeout"),
         pytest.param(ResponseHandlingException(httpx.RemoteProtocolError("")), True, id="cut off"),
@@ -247,4 +252,5 @@ def test_qdrants_retry_after_is_kept():
     ],
 )
 def test_qdrant_is_asked_again_only_where_that_may_help(error, again):
-    assert qdrant_store.is_retryable(error) is again
+    retried = qdrant_store.retried(error, left_s=1.5)
+    assert (type(retried), retried) == (type(again), again)

@@ -41,6 +41,8 @@ class Findings(NamedTuple):
     """How probable it is that the book answers the query, 0 to 1."""
     cosine: float
     """Of the passage nearest to the query."""
+    cached_s: int | None = None
+    """Its age in seconds, where the book cannot be searched now."""
 
 
 class Book(Protocol):
@@ -79,6 +81,8 @@ class ToolCall:
     cosine: float = 0.0
     """Of the passage nearest to the query."""
     by: Literal["model", "code"] = "model"
+    cached_s: int | None = None
+    """How old its findings are, in seconds; None for a search made now."""
 
 
 @dataclass(slots=True)

@@ -47,7 +47,9 @@ async def search_book(  # noqa: D417 - the model is not told of the context
     found = await turn.book.search(query, section=section, source=source, page=page)
     numbered = [(turn.number(passage), passage) for passage in found.passages]
     seconds = time.perf_counter() - started
-    turn.calls[context.tool_call_id] = ToolCall(NAME, len(numbered), seconds, query, found.evidence, found.cosine)
+    turn.calls[context.tool_call_id] = ToolCall(
+        NAME, len(numbered), seconds, query, found.evidence, found.cosine, cached_s=found.cached_s
+    )
     return told(numbered, found.evidence)
 
 

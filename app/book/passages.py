@@ -35,3 +35,5 @@ class Found(msgspec.Struct, frozen=True):
     passages: list[Passage]
     """Best first."""
     answerability: Answerability
+    cached_s: int | None = None
+    """Its age in seconds, where the book cannot be searched now; null for a search made now."""

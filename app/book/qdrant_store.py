@@ -31,6 +31,7 @@ from app.book.vector_store import (
 from app.errors import (
     BookAgentError,
     CollectionMissingError,
+    VectorStoreRefusedError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
@@ -38,6 +39,8 @@ from app.settings import Settings
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+REFUSED_STATUSES = set(range(400, 500)) - {408, 429}
+LONGEST_RETRY_AFTER_S = 3600
 CONNECTIONS = 50
 SCROLL_SIZE = 1000
 
@@ -66,10 +69,12 @@ class Retrying:
         self._timeout_s = settings.qdrant_timeout_s
 
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(ends):
                 async for attempt in stamina.retry_context(
-                    on=is_retryable,
+                    on=lambda error: retried(error, ends - loop.time()),
                     attempts=self._attempts,
                     timeout=None,
                     wait_initial=0.1,
@@ -177,9 +182,10 @@ def rounded(tokens: Matrix) -> list[list[float]]:
     return numbers
 
 
-def is_retryable(error: Exception) -> bool:
+def retried(error: Exception, left_s: float) -> bool | float:
+    """Whether to try again; or, where the server says when, in how many seconds, unless that is too late."""
     if isinstance(error, ResourceExhaustedResponse):
-        return True
+        return error.retry_after_s < left_s and float(error.retry_after_s)
     if isinstance(error, UnexpectedResponse):
         return error.status_code in RETRIED_STATUSES
     return isinstance(error, ResponseHandlingException) and isinstance(error.source, httpx.TransportError)
@@ -188,12 +194,15 @@ def is_retryable(error: Exception) -> bool:
 def translate(error: Exception) -> BookAgentError:
     """Our error for what qdrant-client raises."""
     if isinstance(error, ResourceExhaustedResponse):
-        return VectorStoreUnavailableError("Qdrant has too many requests.", retry_after_s=error.retry_after_s)
+        asked_s = min(max(1, error.retry_after_s), LONGEST_RETRY_AFTER_S)
+        return VectorStoreUnavailableError("Qdrant has too many requests.", retry_after_s=asked_s)
     status = getattr(error, "status_code", None)
     if status in {UNAUTHORIZED, FORBIDDEN}:
         return VectorStoreUnauthorizedError()
     if status == NOT_FOUND:
         return CollectionMissingError()
+    if status in REFUSED_STATUSES:
+        return VectorStoreRefusedError()
     return VectorStoreUnavailableError()
 
 

@@ -10,13 +10,14 @@ from cachetools import LRUCache
 
 from app.book.answerability import judge
 from app.book.bm25 import STOP_WORDS, SparseVector, TermEncoder
+from app.book.earlier_searches import EarlierSearches, SearchKey
 from app.book.embedding import Embedder, QueryVectors
 from app.book.passages import Found, Passage, Scores
 from app.book.ranking import POOL, Candidate, coverage, fuse, rerank
 from app.book.selection import distinct, is_in_small_section, joined
 from app.book.spelling import corrected
-from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, Legs, VectorStore
-from app.errors import CollectionMissingError
+from app.book.vector_store import NO_FILTERS, Filters, Hit, IndexState, Legs, VectorStore, is_unavailable
+from app.errors import CollectionMissingError, VectorStoreUnavailableError
 
 __all__ = ["Found", "Passage", "Retriever", "Scores"]
 
@@ -31,11 +32,20 @@ Terms = frozenset[int]
 
 
 class Retriever:
-    def __init__(self, embedder: Embedder, terms: TermEncoder, store: VectorStore, base_url: str = "") -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        terms: TermEncoder,
+        store: VectorStore,
+        base_url: str = "",
+        earlier: EarlierSearches | None = None,
+    ) -> None:
+        """`earlier`: for when the store does not answer; without it that is an error."""
         self._embedder = embedder
         self._terms = terms
         self._store = store
         self._base_url = base_url.rstrip("/")
+        self._earlier = earlier or EarlierSearches(0.0)
         self._state: IndexState | None = None
         self._state_until = 0.0
         self._terms_of: LRUCache[str, Terms] = LRUCache(KNOWN_CHUNKS)
@@ -45,10 +55,24 @@ class Retriever:
     ) -> Found:
         """Passages best first; with `whole_sections`, a passage from a small section is all of it.
 
-        Misspelt words are put right by the words of what they find.
+        Misspelt words are put right by the words of what they find. When the store does not answer, not even to one of
+        the search's requests, it is what the same search found earlier.
 
         Raises VectorStoreUnavailableError, CollectionMissingError or EmbeddingError.
         """
+        asked = SearchKey(query, limit, filters, whole_sections)
+        try:
+            found = await self._found(asked)
+        except VectorStoreUnavailableError as error:
+            earlier = self._earlier.find(asked) if is_unavailable(error) else None
+            if earlier is None:
+                raise
+            return earlier
+        self._earlier.keep(asked, found)
+        return found
+
+    async def _found(self, search: SearchKey) -> Found:
+        query, limit, filters, whole_sections = search
         asked, vectors, legs = await self._legs(query, filters)
         spelt = corrected(query, self._embedder.is_word, (_text(hit) for leg in legs for hit in leg))
         if spelt != query and set(self._terms.query(spelt).indices) != set(asked.indices):
@@ -69,10 +93,15 @@ class Retriever:
         return fuse(legs)
 
     async def index_version(self) -> str:
-        """At most as old as the store allows."""
-        if self._state is None or time.monotonic() >= self._state_until:
+        """At most as old as the store allows, or the last one known when the store does not answer."""
+        if self._state is not None and time.monotonic() < self._state_until:
+            return self._state.version
+        try:
             self._state = await self._store.state()
             self._state_until = time.monotonic() + self._store.state_ttl_s
+        except VectorStoreUnavailableError as error:
+            if self._state is None or not is_unavailable(error):
+                raise
         return self._state.version
 
     def passage(self, candidate: Candidate) -> Passage:

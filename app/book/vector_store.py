@@ -7,6 +7,7 @@ import msgspec
 
 from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
+from app.errors import VectorStoreUnavailableError
 
 DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 DISTANCE = "Cosine"
@@ -108,6 +109,11 @@ NO_FILTERS = Filters()
 def heading_key(heading: str) -> str:
     """What a heading is compared by."""
     return " ".join(heading.casefold().split())
+
+
+def is_unavailable(error: Exception) -> bool:
+    """The store does not answer. It does where it refuses a key, a collection or a request."""
+    return type(error) is VectorStoreUnavailableError
 
 
 class VectorStore(Protocol):

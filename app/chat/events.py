@@ -99,6 +99,8 @@ class Search(msgspec.Struct, frozen=True):
     found: int
     evidence: float | None
     """How probable it is that the book answers, 0 to 1."""
+    cached_s: int | None = None
+    """Its age in seconds, where Qdrant did not answer and it is what the same search found before."""
 
 
 class Grounding(msgspec.Struct, frozen=True):

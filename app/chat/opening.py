@@ -42,6 +42,7 @@ async def open_turn(
     Raises NotFoundError, KeyTakenError, StoppingError or DatabaseUnavailableError.
     """
     parts.running.check_open()
+    await parts.presence.wake()
     opening = _opening(parts, asked, conversation_id, idempotency_key)
     try:
         stored = await parts.conversations.store_question(
@@ -63,6 +64,7 @@ async def open_turn(
 
 async def find_events(parts: TurnParts, owner: str, turn_id: UUID, after: int) -> AsyncGenerator[Entry, None] | None:
     """Those after an id, up to the last; None if that was the last. Raises NotFoundError."""
+    await parts.presence.wake()
     row = await parts.turns.get(owner, turn_id)
     if row.has_ended and after >= row.last_event:
         return None
@@ -91,4 +93,4 @@ def _opening(parts: TurnParts, asked: Asked, conversation_id: UUID | None, key: 
     prompt = parts.prompt
     origin = Origin(parts.settings.model, PromptIdentity(prompt.name, prompt.version, prompt.digest))
     request = msgspec.json.encode([asked, conversation_id], order="deterministic")
-    return Opening(parts.process_id, msgspec.to_builtins(origin), hashlib.sha256(request).digest(), key)
+    return Opening(parts.presence.process_id, msgspec.to_builtins(origin), hashlib.sha256(request).digest(), key)

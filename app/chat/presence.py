@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import time
+from uuid import UUID
 
 import structlog
 
 from app.chat.abandoned import give_up
+from app.chat.following import Followed
 from app.chat.running import RunningTurns
 from app.errors import BookAgentError
 from app.history.conversations import Conversations
@@ -16,6 +18,8 @@ from app.history.turns import Turns
 BEAT_S = 2.0
 SILENT_S = 10.0
 """A process that was not heard of for so long is gone."""
+IDLE_AFTER_S = 600.0
+"""Without a turn or a reader: nothing is said from then on, so that a database that sleeps when it is let may do so."""
 CANCELS_EVERY_S = 0.3
 PRUNE_EVERY_S = 600.0
 
@@ -24,10 +28,19 @@ log = structlog.get_logger(__name__)
 
 class Presence:
     def __init__(
-        self, processes: Processes, turns: Turns, conversations: Conversations, running: RunningTurns, keep_h: float
+        self,
+        processes: Processes,
+        turns: Turns,
+        conversations: Conversations,
+        running: RunningTurns,
+        followed: Followed,
+        keep_h: float,
     ) -> None:
         """`keep_h`: hours for which the events of an ended turn are kept."""
         self._processes = processes
+        self._followed = followed
+        self._active_at = time.monotonic()
+        self._waking = asyncio.Event()
         self._turns = turns
         self._conversations = conversations
         self._running = running
@@ -45,6 +58,22 @@ class Presence:
                 await self._turns.abandoned(self._processes.id, SILENT_S, killed), self._conversations, self._turns
             )
 
+    @property
+    def process_id(self) -> UUID:
+        return self._processes.id
+
+    async def wake(self) -> None:
+        """Before a turn begins: by then the others know that this process lives. Raises DatabaseUnavailableError."""
+        is_idle, self._active_at = self._is_idle, time.monotonic()
+        if is_idle:
+            await self._processes.beat()
+            self._waking.set()
+
+    @property
+    def _is_idle(self) -> bool:
+        is_busy = self._running.ids or self._followed.readers
+        return not is_busy and time.monotonic() > self._active_at + IDLE_AFTER_S
+
     async def run(self) -> None:
         """Until it is cancelled.
 
@@ -52,6 +81,10 @@ class Presence:
         """
         heard_since: float | None = None
         while True:
+            if self._is_idle:
+                heard_since = None
+                self._waking.clear()
+                await self._waking.wait()
             try:
                 await self._processes.beat()
                 heard_since = heard_since or time.monotonic()

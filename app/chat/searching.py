@@ -39,6 +39,7 @@ async def first_search(context: TurnContext, queries: Sequence[str]) -> str:
             findings.evidence,
             findings.cosine,
             "code",
+            findings.cached_s,
         )
     return search_book.told(list(enumerate(context.shown, 1)), context.evidence() or 0.0)
 
@@ -49,7 +50,7 @@ def call_id(order: int) -> str:
 
 def searches_of(context: TurnContext) -> list[Search]:
     return [
-        Search(call.query or "", call.by, call.found, call.evidence)
+        Search(call.query or "", call.by, call.found, call.evidence, call.cached_s)
         for call in context.calls.values()
         if call.name == search_book.NAME
     ]

@@ -26,7 +26,8 @@ class BookOfTurn:
             found = await self._found(query, narrower)
             if not found.passages and (narrower.source, narrower.section) != (ours.source, ours.section):
                 found = await self._found(query, Filters(ours.source, ours.section, narrower.page))
-        return Findings(found.passages, found.answerability.score, found.answerability.cosine)
+        self.metrics.cached_searches.inc(found.cached_s is not None)
+        return Findings(found.passages, found.answerability.score, found.answerability.cosine, found.cached_s)
 
     async def _found(self, query: str, filters: Filters) -> Found:
         return await self.retriever.search(query, limit=self.limit, filters=filters, whole_sections=True)

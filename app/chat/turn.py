@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import stamina
 import structlog
@@ -38,6 +37,7 @@ from app.chat.journal import Journal, stored
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
+from app.chat.presence import Presence
 from app.chat.prompts import Prompt
 from app.chat.questions import is_about_conversation, small_talk, topic
 from app.chat.record import problem_of, record_of
@@ -72,7 +72,7 @@ class TurnParts:
     agent: Agent[TurnContext]
     metrics: Metrics
     running: RunningTurns
-    process_id: UUID
+    presence: Presence
     turns: Turns
     journal: Journal
     followed: Followed

@@ -9,11 +9,12 @@ from typing import Any
 import click
 import httpx
 import msgspec
-from httpx_sse import connect_sse
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import BookAgentError, ConfigurationError, UnavailableError
+from app.cli.responses import check
+from app.cli.turn_stream import TurnStream
+from app.errors import ConfigurationError, UnavailableError
 
 FAILED = 1
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
@@ -41,23 +42,33 @@ def ask(
 ) -> None:
     """Ask a running server a question; the answer streams in, then its sources.
 
+    A connection that breaks is taken up again. Ctrl-C cancels the answer.
+
     Exit code: 0 answered or refused, 1 failed, 2 no server or a request that it does not take.
     """
     given = {"content": question, "conversation_id": conversation, "selected_text": selected, "page": page}
     body = {name: value for name, value in given.items() if value is not None}
-    with _server(url) as server, connect_sse(server, "POST", "/api/v1/chat/stream", json=body) as source:
-        _check(source.response)
-        answer: dict[str, Any] = {}
-        for event in source.iter_sse():
-            answer = msgspec.json.decode(event.data)
-            if event.event == "answer.delta" and not as_json:
-                click.echo(answer["text"], nl=False)
+    with _server(url) as server:
+        answer = _streamed(TurnStream(server, body), aloud=not as_json)
     if as_json:
         answer.pop("type", None)
         click.echo(msgspec.json.encode(answer).decode())
     else:
         _print_end(answer)
     sys.exit(0 if answer.get("status") in {"answered", "refused"} else FAILED)
+
+
+def _streamed(stream: TurnStream, *, aloud: bool) -> dict[str, Any]:
+    """The last event's data."""
+    answer: dict[str, Any] = {}
+    try:
+        for answer in stream.events():
+            if answer["type"] == "answer.delta" and aloud:
+                click.echo(answer["text"], nl=False)
+    except KeyboardInterrupt:
+        stream.cancel()
+        raise
+    return answer
 
 
 @click.command()
@@ -72,7 +83,7 @@ def search(query: str, limit: int, source: str | None, section: str | None, url:
     filters = {name: value for name, value in (("source", source), ("section", section)) if value}
     with _server(url) as server:
         response = server.post("/api/v1/retrieve", json={"query": query, "limit": limit, "filters": filters})
-        _check(response)
+        check(response)
     if as_json:
         click.echo(response.text)
         return
@@ -112,18 +123,6 @@ def _running_address() -> str:
     except (OSError, msgspec.DecodeError, KeyError):
         return DEFAULT_ADDRESS
     return address
-
-
-def _check(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    response.read()
-    try:
-        problem = response.json()
-        detail = f"{problem['detail']} (request {problem['request_id']})"
-    except (ValueError, KeyError):
-        detail = f"the server answered {response.status_code}"
-    raise BookAgentError(detail)
 
 
 def _print_end(answer: dict[str, Any]) -> None:

@@ -72,11 +72,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 AS_JSON = ("citations", "refusal", "error", "timings", "grounding", "withheld")
 
+STORE_CONVERSATION = "insert into conversations (id, owner, title) values (%s, %s, %s) on conflict do nothing"
+
 STORE_QUESTION = """
 insert into messages (id, conversation_id, owner, turn_id, role, status, content, asked_with) values
     (%(question_id)s, %(conversation)s, %(owner)s, %(turn)s, 'user', 'complete', %(text)s, %(asked_with)s),
     (%(answer_id)s, %(conversation)s, %(owner)s, %(turn)s, 'assistant', 'running', '', null)
+on conflict do nothing
 """
+"""Nothing where it was stored and only the answer to the commit was lost: all ids are new ones."""
 
 STORE_ANSWER = """
 update messages set
@@ -116,30 +120,29 @@ class Conversations:
         """
         turn = StoredTurn(uuid4(), conversation_id or uuid4(), uuid4())
         text = without_nul(question)
-        async with self._database.transaction() as connection:
-            if conversation_id is None:
-                await connection.execute(
-                    "insert into conversations (id, owner, title) values (%s, %s, %s)",
-                    [turn.conversation_id, owner, text[:TITLE_LENGTH]],
-                )
-            else:
-                await _touch(connection, owner, conversation_id)
-            if opening is not None and not await insert_turn(
-                connection, owner, turn.conversation_id, turn.message_id, turn.turn_id, opening
-            ):
-                raise KeyTakenError
-            await connection.execute(
-                STORE_QUESTION,
-                {
-                    "question_id": uuid4(),
-                    "answer_id": turn.message_id,
-                    "conversation": turn.conversation_id,
-                    "owner": owner,
-                    "turn": turn.turn_id,
-                    "text": text,
-                    "asked_with": asked_with and Jsonb(without_nuls(asked_with)),
-                },
-            )
+        values = {
+            "question_id": uuid4(),
+            "answer_id": turn.message_id,
+            "conversation": turn.conversation_id,
+            "owner": owner,
+            "turn": turn.turn_id,
+            "text": text,
+            "asked_with": asked_with and Jsonb(without_nuls(asked_with)),
+        }
+
+        async def store(connection: Connection) -> None:
+            async with connection.transaction():
+                if conversation_id is None:
+                    await connection.execute(STORE_CONVERSATION, [turn.conversation_id, owner, text[:TITLE_LENGTH]])
+                else:
+                    await _touch(connection, owner, conversation_id)
+                if opening is not None and not await insert_turn(
+                    connection, owner, turn.conversation_id, turn.message_id, turn.turn_id, opening
+                ):
+                    raise KeyTakenError
+                await connection.execute(STORE_QUESTION, values)
+
+        await self._database.run(store)
         return turn
 
     async def store_answer(
@@ -149,12 +152,15 @@ class Conversations:
         values = msgspec.structs.asdict(answer) | {
             name: Jsonb(without_nuls(getattr(answer, name))) for name in AS_JSON if getattr(answer, name) is not None
         }
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                STORE_ANSWER, values | {"content": without_nul(answer.content), "id": message_id, "owner": owner}
-            )
-            if last is not None and not await end_turn(connection, last):
-                raise TurnLostError
+        values |= {"content": without_nul(answer.content), "id": message_id, "owner": owner}
+
+        async def store(connection: Connection) -> None:
+            async with connection.transaction():
+                await connection.execute(STORE_ANSWER, values)
+                if last is not None and not await end_turn(connection, last):
+                    raise TurnLostError
+
+        await self._database.run(store)
 
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
         """Answered ones, oldest first."""
@@ -177,21 +183,26 @@ class Conversations:
 
     async def messages(self, owner: str, conversation_id: UUID, *, limit: int, before: int | None) -> list[Message]:
         """The newest ones before a position, oldest first. Raises NotFoundError."""
-        async with self._database.connection() as connection:
+
+        async def read(connection: Connection) -> list[Message]:
             await _check_owner(connection, owner, conversation_id)
             cursor = connection.cursor(row_factory=class_row(Message))
             await cursor.execute(
                 MESSAGES, {"conversation": conversation_id, "owner": owner, "before": before, "limit": limit}
             )
-            return (await cursor.fetchall())[::-1]
+            return await cursor.fetchall()
+
+        return (await self._database.run(read))[::-1]
 
     async def _exchanges(
         self, statement: LiteralString, owner: str, conversation_id: UUID, **values: str | float
     ) -> list[Exchange]:
-        async with self._database.connection() as connection:
+        async def read(connection: Connection) -> list[Exchange]:
             cursor = connection.cursor(row_factory=class_row(Exchange))
             await cursor.execute(statement, {"owner": owner, "conversation": conversation_id} | values)
             return await cursor.fetchall()
+
+        return await self._database.run(read)
 
 
 def without_nuls(value: Any) -> Any:

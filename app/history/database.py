@@ -1,15 +1,17 @@
-"""Connections to Postgres, through a pool; psycopg's errors become ours here."""
+"""Connections to Postgres, through a pool and behind a circuit breaker; psycopg's errors become ours here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+import stamina
 import structlog
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from app.breaker import Breaker
 from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
 from app.history.migrations import pending_migrations
 from app.settings import Settings
@@ -20,13 +22,21 @@ UNPREPARED: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "ro
 CANCEL_S = 0.5
 """What a late statement gets to be cancelled on the server."""
 
+ATTEMPTS = 3
+
+SHUT_DOWN = {"57P01", "57P02", "57P03", "57P05"}
+CONNECTION_FAILURE = "08"
+"""By these codes a server ends a connection, and a pooler such as Neon's; other codes are the answer to a statement."""
+
 log = structlog.get_logger(__name__)
 
 Connection = psycopg.AsyncConnection[DictRow]
+T = TypeVar("T")
 
 
 class Database:
     def __init__(self, settings: Settings) -> None:
+        self.breaker = Breaker("postgres", _resting, lambda error: isinstance(error, DatabaseUnavailableError))
         self._timeout_s = settings.database_timeout_s
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             settings.database_url.reveal(),
@@ -68,25 +78,59 @@ class Database:
             await self._pool.drain()
             raise
 
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `work` gives; it is done again when its connection is lost, maybe after its last statement.
+
+        Raises DatabaseUnavailableError, in the time that the settings give.
+        """
+        async with self._guarded():
+            async for attempt in stamina.retry_context(
+                on=is_lost, attempts=ATTEMPTS, timeout=None, wait_initial=0.05, wait_jitter=0.05, wait_max=1.0
+            ):
+                with attempt:
+                    async with self._pool.connection() as connection:
+                        return await work(connection)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give.
-
-        A statement that is late is cancelled on the server; where that takes too long as well, as it does when the
-        server is silent (psycopg waits 10 s), a second cancellation ends the wait and the connection.
-        """
-        deadline = asyncio.timeout(self._timeout_s)
-        try:
-            async with asyncio.timeout(self._timeout_s + CANCEL_S), deadline, self._pool.connection() as connection:
-                yield connection
-        except (psycopg.Error, TimeoutError) as error:
-            raise translate(error) from error
+        """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give."""
+        async with self._guarded(), self._pool.connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """All of it, or nothing."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        """Within the deadline.
+
+        A statement that is late is cancelled on the server; where that takes too long as well, as it does when the
+        server is silent (psycopg waits 10 s), a second cancellation ends the wait and the connection.
+        """
+        with self.breaker.guarding():
+            try:
+                async with asyncio.timeout(self._timeout_s + CANCEL_S), asyncio.timeout(self._timeout_s):
+                    yield
+            except (psycopg.Error, TimeoutError) as error:
+                raise translate(error) from error
+
+
+def is_lost(error: Exception) -> bool:
+    """The connection, and not for want of time: nobody knows whether the statement was done."""
+    code: str | None = getattr(error, "sqlstate", None)
+    if code is None:
+        return type(error) is psycopg.OperationalError
+    return code in SHUT_DOWN or code.startswith(CONNECTION_FAILURE)
+
+
+def _resting(left_s: int) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
+        f"The database is resting after failures; it is tried again in {left_s} s.", retry_after_s=left_s
+    )
 
 
 def translate(error: Exception) -> BookAgentError:

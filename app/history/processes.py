@@ -2,11 +2,13 @@
 
 import os
 import socket
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
-from app.history.database import Database
+from psycopg.rows import DictRow
+
+from app.history.database import Connection, Database
 
 FORGOTTEN_AFTER_H = 1
 BOOT_ID, PID_NAMESPACE = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
@@ -17,6 +19,11 @@ on conflict (id) do update set seen_at = now()
 """
 
 
+NEIGHBOURS = "select id, pid from processes where machine = %s and id <> %s"
+FORGET = "delete from processes where id = any(%s)"
+FORGET_OLD = "delete from processes where seen_at < now() - make_interval(hours => %s)"
+
+
 class Processes:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,37 +32,33 @@ class Processes:
         """This one's."""
 
     async def beat(self) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(BEAT, [self.id, self._machine, os.getpid()])
+        await self._execute(BEAT, self.id, self._machine, os.getpid())
 
     async def leave(self) -> None:
-        await self._forget([self.id])
+        await self._execute(FORGET, [self.id])
 
     async def forget_others(self) -> None:
         """For a server that is known to be alone."""
-        async with self._database.connection() as connection:
-            await connection.execute("delete from processes where id <> %s", [self.id])
+        await self._execute("delete from processes where id <> %s", self.id)
 
     async def forget_killed(self) -> list[UUID]:
         """Those that ran on this machine, and no longer do."""
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                "select id, pid from processes where machine = %s and id <> %s", [self._machine, self.id]
-            )
-            rows = await cursor.fetchall()
+        rows = await self._execute(NEIGHBOURS, self._machine, self.id)
         killed = [row["id"] for row in rows if not _is_alive(row["pid"])]
-        await self._forget(killed)
+        await self._execute(FORGET, killed)
         return killed
 
     async def forget_old(self) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "delete from processes where seen_at < now() - make_interval(hours => %s)", [FORGOTTEN_AFTER_H]
-            )
+        await self._execute(FORGET_OLD, FORGOTTEN_AFTER_H)
 
-    async def _forget(self, ids: Sequence[UUID]) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute("delete from processes where id = any(%s)", [list(ids)])
+    async def _execute(self, statement: LiteralString, *values: Any) -> list[DictRow]:
+        """Its rows, if it has any."""
+
+        async def execute(connection: Connection) -> list[DictRow]:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall() if cursor.description else []
+
+        return await self._database.run(execute)
 
 
 def machine() -> str:

@@ -1,11 +1,12 @@
 """Turns in Postgres: who answers them, and their events so far, for whichever server is asked for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg.rows import class_row, scalar_row
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, class_row
 from psycopg.types.json import Jsonb
 
 from app.errors import NotFoundError
@@ -99,7 +100,11 @@ order by started_at
 limit 100
 """
 
-PRUNE = "delete from turns where ended_at < now() - make_interval(hours => %s)"
+REQUEST_CANCEL = "update turns set cancel_requested_at = now() where id = %s and owner = %s returning id"
+TO_CANCEL = "select id from turns where id = any(%s) and cancel_requested_at is not null"
+MARK_FOLLOWED = "update turns set followed_at = now() where id = any(%s) returning id"
+FOLLOWED = "select id from turns where id = %s and followed_at > now() - make_interval(secs => %s)"
+PRUNE = "delete from turns where ended_at < now() - make_interval(secs => %s * 3600) returning id"
 
 
 class Turns:
@@ -118,70 +123,75 @@ class Turns:
 
     async def add_events(self, events: Sequence[StoredEvent]) -> None:
         """Those that are stored already, or of a turn that has ended or is gone, are left out."""
-        async with self._database.connection() as connection:
-            await connection.execute(INSERT_EVENTS, [list(column) for column in zip(*events, strict=True)])
+        columns = [list(column) for column in zip(*events, strict=True)]
+        await self._database.run(lambda connection: connection.execute(INSERT_EVENTS, columns))
 
     async def events_after(self, asked: Sequence[tuple[UUID, int]]) -> list[list[StoredEvent]]:
         """For each (turn, id of an event), the events after it, in order."""
+        columns = [list(column) for column in zip(*asked, strict=True)]
+        rows = await self._database.run(lambda connection: _all(connection.execute(EVENTS_AFTER, columns)))
         found: list[list[StoredEvent]] = [[] for _ in asked]
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(EVENTS_AFTER, [list(column) for column in zip(*asked, strict=True)])
-            for row in await cursor.fetchall():
-                found[row.pop("place") - 1].append(StoredEvent(**row))
+        for row in rows:
+            found[row.pop("place") - 1].append(StoredEvent(**row))
         return found
 
     async def request_cancel(self, owner: str, turn_id: UUID) -> None:
         """For the server that answers; nothing happens if it has ended."""
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "update turns set cancel_requested_at = now() where id = %s and owner = %s", [turn_id, owner]
-            )
+        await self._ids(REQUEST_CANCEL, turn_id, owner)
 
     async def to_cancel(self, turn_ids: Sequence[UUID]) -> list[UUID]:
-        return await self._ids("select id from turns where id = any(%s) and cancel_requested_at is not null", turn_ids)
+        return await self._ids(TO_CANCEL, list(turn_ids))
 
     async def mark_followed(self, turn_ids: Sequence[UUID]) -> list[UUID]:
         """Those that there still are."""
-        return await self._ids("update turns set followed_at = now() where id = any(%s) returning id", turn_ids)
+        return await self._ids(MARK_FOLLOWED, list(turn_ids))
 
     async def is_followed(self, turn_id: UUID, within_s: float) -> bool:
         """By a reader on another server."""
-        statement = "select id from turns where id = any(%s) and followed_at > now() - make_interval(secs => %s)"
-        return bool(await self._ids(statement, [turn_id], within_s))
+        return bool(await self._ids(FOLLOWED, turn_id, within_s))
 
     async def abandoned(self, ours: UUID, silent_s: float, of: Sequence[UUID] | None = None) -> list[AbandonedTurn]:
         """Open turns of servers, or of these, that have not been heard of for so long; the oldest hundred."""
-        async with self._database.connection() as connection:
+        values = {"ours": ours, "silent_s": silent_s, "of": None if of is None else list(of)}
+
+        async def look(connection: Connection) -> list[AbandonedTurn]:
             cursor = connection.cursor(row_factory=class_row(AbandonedTurn))
-            values = {"ours": ours, "silent_s": silent_s, "of": None if of is None else list(of)}
             return await (await cursor.execute(ABANDONED, values)).fetchall()
+
+        return await self._database.run(look)
 
     async def prune(self, older_than_h: float) -> int:
         """How many ended turns, with their events; the answers stay."""
-        async with self._database.connection() as connection:
-            return (await connection.execute(PRUNE, [older_than_h])).rowcount
+        return len(await self._ids(PRUNE, older_than_h))
 
     async def _one(self, statement: Any, values: Mapping[str, Any]) -> TurnRow:
-        async with self._database.connection() as connection:
+        async def look(connection: Connection) -> TurnRow | None:
             cursor = connection.cursor(row_factory=class_row(TurnRow))
-            row = await (await cursor.execute(statement, values)).fetchone()
+            return await (await cursor.execute(statement, values)).fetchone()
+
+        row = await self._database.run(look)
         if row is None:
             raise NotFoundError("There is no such turn, or its events are no longer kept.")
         return row
 
     async def _ids(self, statement: Any, *values: Any) -> list[UUID]:
-        async with self._database.connection() as connection:
-            cursor = connection.cursor(row_factory=scalar_row)
-            return await (await cursor.execute(statement, [list(values[0]), *values[1:]])).fetchall()
+        rows = await self._database.run(lambda connection: _all(connection.execute(statement, values)))
+        return [row["id"] for row in rows]
+
+
+async def _all(executing: Coroutine[Any, Any, AsyncCursor[DictRow]]) -> list[DictRow]:
+    return await (await executing).fetchall()
 
 
 async def insert_turn(
     connection: Connection, owner: str, conversation_id: UUID, message_id: UUID, turn_id: UUID, opening: Opening
 ) -> bool:
-    """Whether the idempotency key was free."""
+    """Whether the idempotency key was free. May be repeated."""
     values = msgspec.structs.asdict(opening) | {"origin": Jsonb(opening.origin)}
     ids = {"id": turn_id, "owner": owner, "conversation": conversation_id, "message": message_id}
-    return (await connection.execute(INSERT_TURN, values | ids)).rowcount == 1
+    if (await connection.execute(INSERT_TURN, values | ids)).rowcount:
+        return True
+    return bool(await (await connection.execute("select 1 from turns where id = %s", [turn_id])).fetchone())
 
 
 async def end_turn(connection: Connection, last: StoredEvent) -> bool:

@@ -28,4 +28,5 @@ async def retrieve(
             data.query, limit=data.limit, filters=data.filters, whole_sections=data.whole_sections
         )
     version = await resources.retriever.index_version()
-    return RetrieveResponse(data.query, found.passages, found.answerability, version)
+    resources.metrics.cached_searches.inc(found.cached_s is not None)
+    return RetrieveResponse(data.query, found.passages, found.answerability, version, found.cached_s)

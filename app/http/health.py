@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 
 from litestar import Response, get
@@ -10,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 
 from app import probes
+from app.breaker import Breaker
 from app.http.schemas import DependencyHealth, Health
 from app.probes import Probe
 from app.resources import Resources
@@ -18,7 +20,9 @@ VERSION = metadata.version("book-agent")
 MODEL_TTL_S = 30.0
 """The provider is not asked more often: anybody may call this route."""
 
-DEGRADED = {503: ResponseSpec(Health, description="A dependency is down", media_type="application/json")}
+DEGRADED = {
+    503: ResponseSpec(Health, description="A dependency is down; see Retry-After", media_type="application/json")
+}
 
 
 class ModelHealth:
@@ -43,14 +47,15 @@ def live() -> dict[str, str]:
 
 @get("/health/ready", summary="Postgres and Qdrant can be used", tags=["health"], responses=DEGRADED)
 async def ready(resources: NamedDependency[SkipValidation[Resources]]) -> Response[Health]:
-    return _response(await _stores(resources))
+    return _response(by_probes(await _stores(resources)))
 
 
 @get("/api/v1/health", summary="Each dependency, with its latency", tags=["health"], responses=DEGRADED)
 async def health(
     resources: NamedDependency[SkipValidation[Resources]], model_health: NamedDependency[SkipValidation[ModelHealth]]
 ) -> Response[Health]:
-    return _response([*await _stores(resources), await model_health.get(resources)])
+    probed = by_probes([*await _stores(resources), await model_health.get(resources)])
+    return _response(probed | by_breakers(probed, resources.breakers))
 
 
 @get("/metrics", summary="Prometheus", tags=["health"], media_type="text/plain; version=0.0.4", sync_to_thread=False)
@@ -67,10 +72,25 @@ async def _stores(resources: Resources) -> list[Probe]:
     )
 
 
-def _response(found: list[Probe]) -> Response[Health]:
-    ok = all(probe.ok for probe in found)
-    dependencies = {
-        probe.name: DependencyHealth("ok" if probe.ok else "down", probe.latency_ms, probe.detail) for probe in found
-    }
-    body = Health("ok" if ok else "degraded", VERSION, dependencies)
-    return Response(body, status_code=200 if ok else 503, headers={} if ok else {"Retry-After": "5"})
+def _response(dependencies: Mapping[str, DependencyHealth]) -> Response[Health]:
+    statuses = {one.status for one in dependencies.values()}
+    body = Health("ok" if statuses == {"ok"} else "degraded", VERSION, dict(dependencies))
+    down = "down" in statuses
+    return Response(body, status_code=503 if down else 200, headers={"Retry-After": "5"} if down else {})
+
+
+def by_probes(found: Iterable[Probe]) -> dict[str, DependencyHealth]:
+    return {one.name: DependencyHealth("ok" if one.ok else "down", one.latency_ms, one.detail) for one in found}
+
+
+def by_breakers(probed: Mapping[str, DependencyHealth], breakers: Iterable[Breaker]) -> dict[str, DependencyHealth]:
+    """What breakers know of dependencies that were not asked, or that answer a probe and fail at their work."""
+    known: dict[str, DependencyHealth] = {}
+    for breaker in breakers:
+        asked = probed.get(breaker.name)
+        if breaker.is_open and (asked is None or asked.status == "ok"):
+            resting = f"resting after failures; tried again in {breaker.rests_s} s"
+            known[breaker.name] = DependencyHealth("degraded", asked.latency_ms if asked else None, resting)
+        elif asked is None:
+            known[breaker.name] = DependencyHealth("ok", None, "no failures lately")
+    return known

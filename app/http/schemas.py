@@ -49,6 +49,8 @@ class RetrieveResponse(msgspec.Struct):
     """Best first."""
     answerability: Answerability
     index_version: str
+    cached_s: int | None
+    """Age in seconds of what is found, where Qdrant did not answer and the same search was made before; else null."""
 
 
 class MessagePage(msgspec.Struct):
@@ -67,8 +69,10 @@ class TurnState(msgspec.Struct):
 
 
 class DependencyHealth(msgspec.Struct):
-    status: Literal["ok", "down"]
-    latency_ms: float
+    status: Literal["ok", "degraded", "down"]
+    """Degraded: calls to it keep failing, so that none is made for a while, though something else may do instead."""
+    latency_ms: float | None
+    """Null where it was not asked."""
     detail: str
 
 

@@ -12,7 +12,7 @@ MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
-RETRY_MS = 1000
+RETRY_MS = 2000
 """After which a browser's EventSource comes back for the rest."""
 STOP_TIMEOUT_S = 6
 

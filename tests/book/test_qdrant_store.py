@@ -23,6 +23,7 @@ from app.errors import (
     ConfigurationError,
     IndexLockedError,
     IndexMismatchError,
+    VectorStoreRefusedError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
@@ -34,9 +35,9 @@ from tests.fakes.qdrant import FakeQdrant, Fault, Seen
 
 COLLECTION = Settings().qdrant_collection
 SEARCH_PATH = f"/collections/{COLLECTION}/points/query/batch"
-DEADLINE_S = 1.0
-LATE_S = 1.9
-"""Less than two attempts of a second each: after the connection that was dropped there are two more."""
+DEADLINE_S = 1.5
+LATE_S = 2.9
+"""Less than two attempts as long as the deadline: after the connection that was dropped there are two more."""
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +105,9 @@ class TestFaults:
         ("fault", "expected", "attempts"),
         [
             (Fault(status=503), VectorStoreUnavailableError, 3),
-            (Fault(status=429, headers={"Retry-After": "7"}), VectorStoreUnavailableError, 3),
-            (Fault(status=400), VectorStoreUnavailableError, 1),
+            (Fault(status=429), VectorStoreUnavailableError, 3),
+            (Fault(status=429, headers={"Retry-After": "1"}), VectorStoreUnavailableError, 3),
+            (Fault(status=400), VectorStoreRefusedError, 1),
             (Fault(status=401), VectorStoreUnauthorizedError, 1),
             (Fault(status=403), VectorStoreUnauthorizedError, 1),
             (Fault(status=404), CollectionMissingError, 1),
@@ -126,11 +128,20 @@ class TestFaults:
         assert type(failure.value) is expected
         assert len(qdrant.seen) == attempts
 
-    async def test_tell_the_server_s_retry_after(self, qdrant, store):
+    async def test_tell_the_server_s_retry_after_at_once_where_it_is_too_late_to_try_again(self, qdrant, store):
         qdrant.faults.append(Fault(times=math.inf, status=429, headers={"Retry-After": "7"}))
         with pytest.raises(VectorStoreUnavailableError) as failure:
             await search(store)
         assert failure.value.retry_after_s == 7
+        assert len(qdrant.seen) == 1
+
+    async def test_are_tried_again_when_the_server_says_and_not_before(self, qdrant, store):
+        qdrant.faults.append(Fault(status=429, headers={"Retry-After": "1"}))
+        with stamina.set_testing(False):
+            started = time.monotonic()
+            assert await search(store) == [0]
+        assert time.monotonic() - started >= 1
+        assert len(qdrant.seen) == 2
 
     @pytest.mark.parametrize(
         ("mode", "options"),

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -126,9 +125,8 @@ async def test_when_one_is_killed_the_other_tells_who_follows_that_the_turn_fail
         async with resuming(other.client, started["turn_id"]) as followed:
             await followed.until("answer.delta")
             one.signal(signal.SIGKILL)
-            killed = time.monotonic()
-            last = await followed.until("turn.failed")
-    assert time.monotonic() - killed < 20
+            async with asyncio.timeout(60):
+                last = await followed.until("turn.failed")
     assert last["answer"].startswith(WELL)
     assert last["error"]["status"] == 503
     message = await last_message(other, started)

@@ -31,6 +31,8 @@ class FaultProxy:
     - cut: a connection is reset after `cut_after` more bytes of replies
     - delay: each piece of a reply is `delay_s` late
 
+    Besides, `lose_reply_to` resets one connection at a chosen place.
+
     `switch` and `drop_all` may be called from any thread.
     """
 
@@ -40,6 +42,7 @@ class FaultProxy:
         self.accepted = 0
         """Connections so far, refused ones included."""
         self._fault = _Fault()
+        self._lost = b""
         self._clients: set[StreamWriter] = set()
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -49,6 +52,14 @@ class FaultProxy:
 
     def switch(self, mode: Mode, *, cut_after: int = 0, delay_s: float = 0.0) -> None:
         self._fault = _Fault(mode, cut_after, delay_s)
+
+    def lose_reply_to(self, request: bytes) -> None:
+        """The next connection that sends this is reset when the upstream has answered; once."""
+        self._lost = request
+
+    @property
+    def has_lost_reply(self) -> bool:
+        return not self._lost
 
     def drop_all(self) -> None:
         """Resets every open connection, as a failover does.
@@ -96,22 +107,29 @@ class FaultProxy:
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream)
             with closing(upstream_writer):
-                await race(self._requests(reader, upstream_writer), self._replies(upstream_reader, writer))
+                lost = asyncio.Event()
+                await race(self._requests(reader, upstream_writer, lost), self._replies(upstream_reader, writer, lost))
         except OSError:
             _reset(writer)
         finally:
             self._clients.discard(writer)
             writer.close()
 
-    async def _requests(self, client: StreamReader, upstream: StreamWriter) -> None:
+    async def _requests(self, client: StreamReader, upstream: StreamWriter, lost: asyncio.Event) -> None:
         while piece := await client.read(PIECE_BYTES):
+            if self._lost and self._lost in piece:
+                self._lost = b""
+                lost.set()
             if self._fault.mode != "blackhole":
                 upstream.write(piece)
                 await upstream.drain()
 
-    async def _replies(self, upstream: StreamReader, client: StreamWriter) -> None:
+    async def _replies(self, upstream: StreamReader, client: StreamWriter, lost: asyncio.Event) -> None:
         counted_for, sent = self._fault, 0
         while piece := await upstream.read(PIECE_BYTES):
+            if lost.is_set():
+                _reset(client)
+                return
             fault = self._fault
             if fault is not counted_for:
                 counted_for, sent = fault, 0

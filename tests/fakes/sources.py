@@ -27,12 +27,18 @@ class BookInMemory:
     """Gives each search the next list of passages, the last one from then on; or fails."""
 
     def __init__(
-        self, *found: Sequence[Passage], error: Exception | None = None, evidence: float = 1.0, cosine: float = 0.9
+        self,
+        *found: Sequence[Passage],
+        error: Exception | None = None,
+        evidence: float = 1.0,
+        cosine: float = 0.9,
+        cached_s: int | None = None,
     ) -> None:
         self._found = itertools.chain(found, itertools.repeat(found[-1] if found else []))
         self._error = error
         self._evidence = evidence
         self._cosine = cosine
+        self._cached_s = cached_s
         self.searches: list[tuple[str, str | None]] = []
         self.narrowed: list[tuple[str | None, str | None]] = []
         """Source and page of each search."""
@@ -42,7 +48,7 @@ class BookInMemory:
         self.narrowed.append((source, page))
         if self._error:
             raise self._error
-        return Findings(next(self._found), self._evidence, self._cosine)
+        return Findings(next(self._found), self._evidence, self._cosine, self._cached_s)
 
 
 class HistoryInMemory:

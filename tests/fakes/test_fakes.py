@@ -263,6 +263,15 @@ class TestFaultProxy:
         await client.get("/")
         assert time.perf_counter() - started >= 0.1
 
+    async def test_loses_one_reply_to_a_request_that_the_upstream_has_answered(self, qdrant, proxy, client):
+        proxy.lose_reply_to(b"GET /collections ")
+        assert (await client.get("/readyz")).is_success
+        with pytest.raises(httpx.TransportError):
+            await client.get("/collections")
+        assert qdrant.seen[-1].path == "/collections"
+        assert proxy.has_lost_reply
+        assert (await client.get("/collections")).is_success
+
     async def test_drops_every_connection(self, proxy, client):
         await client.get("/")
         proxy.drop_all()

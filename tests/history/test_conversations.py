@@ -4,6 +4,7 @@ import pytest
 
 from app.errors import NotFoundError
 from app.history.conversations import Conversations
+from app.settings import Secret
 from tests.history.conftest import OTHER, OWNER, answer_record
 
 
@@ -57,6 +58,47 @@ class TestStoring:
     async def test_a_further_question_goes_into_its_conversation(self, conversations, tides):
         contents = [message.content for message in await messages(conversations, tides)]
         assert contents[::2] == ["What causes tides?", "How is the level measured?", "And in spring?"]
+
+
+class TestLostReplies:
+    """To a statement or a commit that the server has done."""
+
+    @pytest.fixture
+    def settings(self, make_settings, proxied_url):
+        return make_settings(database_url=Secret(proxied_url))
+
+    @pytest.mark.parametrize(
+        "lost", [b"insert into conversations", b"insert into messages", b"COMMIT"], ids=["first", "second", "commit"]
+    )
+    async def test_do_not_lose_or_repeat_a_question(self, conversations, postgres_proxy, lost):
+        postgres_proxy.lose_reply_to(lost)
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        assert postgres_proxy.has_lost_reply
+        stored = await messages(conversations, turn.conversation_id)
+        assert [message.content for message in stored] == ["What causes tides?", ""]
+
+    async def test_do_not_lose_or_repeat_a_further_question(self, conversations, postgres_proxy):
+        first = await conversations.store_question(OWNER, None, "What causes tides?")
+        postgres_proxy.lose_reply_to(b"COMMIT")
+        await conversations.store_question(OWNER, first.conversation_id, "And in spring?")
+        assert postgres_proxy.has_lost_reply
+        stored = await messages(conversations, first.conversation_id)
+        assert [message.content for message in stored][::2] == ["What causes tides?", "And in spring?"]
+
+    async def test_do_not_lose_an_answer(self, conversations, postgres_proxy):
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        postgres_proxy.lose_reply_to(b"update messages set")
+        await conversations.store_answer(OWNER, turn.message_id, answer_record())
+        assert postgres_proxy.has_lost_reply
+        assert (await messages(conversations, turn.conversation_id))[1].content == "The Moon."
+
+    async def test_are_not_seen_by_who_reads(self, conversations, postgres_proxy):
+        turn = await conversations.store_question(OWNER, None, "What causes tides?")
+        postgres_proxy.lose_reply_to(b"from messages")
+        assert len(await messages(conversations, turn.conversation_id)) == 2
+        postgres_proxy.lose_reply_to(b"from exchanges")
+        assert await conversations.recent_exchanges(OWNER, turn.conversation_id, 5) == []
+        assert postgres_proxy.has_lost_reply
 
 
 class TestOwner:

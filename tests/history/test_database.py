@@ -2,11 +2,14 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import psycopg
+import psycopg_pool
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from app import breaker as breakers
+from app.breaker import FAILURES
 from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
-from app.history.database import Database
+from app.history.database import Database, is_lost
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.settings import Secret, Settings
 from tests.fakes.loopback import HOST, bind, port_of
@@ -14,6 +17,7 @@ from tests.fakes.proxy import FaultProxy
 
 TIMEOUT_S = 0.5
 LATE_S = 2.0
+OPEN_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ async def returns(database: Database) -> bool:
         try:
             return await answers(database)
         except DatabaseUnavailableError:
-            pass
+            await asyncio.sleep(0.01)  # while the breaker refuses at once
 
 
 class TestConnection:
@@ -119,6 +123,124 @@ async def fall_silent(proxy: FaultProxy, database: Database) -> None:
 async def execute(database: Database, statement: str) -> list[dict]:
     async with database.connection() as connection:
         return await (await connection.execute(statement)).fetchall()
+
+
+class TestRun:
+    @pytest.fixture
+    def calls(self) -> list[int]:
+        """One for each time that the work was done."""
+        return []
+
+    async def test_repeats_what_lost_its_connection_between_two_statements(self, proxy, through_proxy, calls):
+        async def work(connection):
+            await connection.execute("select 1")
+            calls.append(1)
+            if len(calls) == 1:
+                proxy.drop_all()
+            return await (await connection.execute("select 2 as two")).fetchone()
+
+        assert await through_proxy.run(work) == {"two": 2}
+        assert len(calls) == 2
+
+    async def test_repeats_within_the_deadline_three_times_at_the_most(self, proxy, through_proxy, calls):
+        async def work(connection):
+            calls.append(1)
+            proxy.drop_all()
+            await connection.execute("select 1")
+
+        async with asyncio.timeout(LATE_S):
+            with pytest.raises(DatabaseUnavailableError):
+                await through_proxy.run(work)
+        assert len(calls) == 3
+
+    @pytest.mark.parametrize(
+        "statement",
+        ["select 1 / 0", "select nothing", "do $$ begin raise sqlstate '57014'; end $$"],
+        ids=["wrong data", "wrong name", "cancelled"],
+    )
+    async def test_does_not_repeat_what_the_server_refused(self, through_proxy, calls, statement):
+        async def work(connection):
+            calls.append(1)
+            await connection.execute(statement)
+
+        with pytest.raises(BookAgentError):
+            await through_proxy.run(work)
+        assert len(calls) == 1
+
+    async def test_repeats_what_the_server_ended(self, through_proxy, calls):
+        async def work(connection):
+            calls.append(1)
+            if len(calls) == 1:
+                await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+            return len(calls)
+
+        assert await through_proxy.run(work) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (psycopg.OperationalError("server closed the connection unexpectedly"), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.errors.CannotConnectNow(), True),
+        (psycopg.errors.ConnectionFailure(), True),
+        (psycopg.errors.QueryCanceled(), False),
+        (psycopg.errors.UniqueViolation(), False),
+        (psycopg.errors.TooManyConnections(), False),
+        (psycopg_pool.PoolTimeout(), False),
+        (psycopg_pool.PoolClosed(), False),
+        (psycopg.InterfaceError(), False),
+        (TimeoutError(), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_only_a_lost_connection_is_worth_another_try(error, lost):
+    assert is_lost(error) is lost
+
+
+class TestBreaker:
+    @pytest.fixture(autouse=True)
+    def short_rest(self, monkeypatch):
+        monkeypatch.setattr(breakers, "FIRST_OPEN_S", OPEN_S)
+
+    @pytest.fixture
+    async def resting(self, proxy, through_proxy) -> Database:
+        """A database that fell silent."""
+        proxy.switch("blackhole")
+        await asyncio.gather(*(fail(through_proxy) for _ in range(FAILURES)))
+        assert through_proxy.breaker.is_open
+        return through_proxy
+
+    async def test_keeps_calls_from_a_server_that_keeps_failing(self, proxy, resting):
+        accepted = proxy.accepted
+        for _ in range(20):
+            refusal = await fail(resting)
+            assert "resting after failures" in refusal.detail
+            assert refusal.retry_after_s == 1
+        assert proxy.accepted == accepted
+
+    async def test_lets_the_server_return(self, proxy, resting):
+        proxy.switch("pass")
+        proxy.drop_all()
+        assert await returns(resting)
+        assert not resting.breaker.is_open
+
+    async def test_lets_one_of_many_calls_probe(self, resting):
+        await asyncio.sleep(OPEN_S)
+        refusals = await asyncio.gather(*(fail(resting) for _ in range(20)))
+        assert sum("resting" not in refusal.detail for refusal in refusals) == 1
+
+    async def test_does_not_mind_what_the_server_refuses(self, database):
+        for _ in range(FAILURES * 2):
+            with pytest.raises(BookAgentError):
+                await execute(database, "select 1 / 0")
+        assert not database.breaker.is_open
+
+
+async def fail(database: Database) -> DatabaseUnavailableError:
+    with pytest.raises(DatabaseUnavailableError) as failure:
+        await answers(database)
+    return failure.value
 
 
 class TestTransaction:

@@ -1,5 +1,6 @@
 """The application on a real socket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
@@ -10,16 +11,25 @@ import httpx
 import pytest
 from httpx_sse import EventSource
 
+from app.book.bm25 import TermEncoder
 from app.book.edge_store import EdgeStore
 from app.book.embedding import Embedder
+from app.book.identity import identity_of
+from app.book.indexing import Indexer, IndexOptions
+from app.book.qdrant_store import open_client
+from app.book.qdrant_writer import QdrantWriter
 from app.book.sparse_copy import copy_tree
 from app.main import create_app
-from app.resources import OpenStore, open_resources
+from app.resources import OpenStore, open_resources, open_server_store
 from app.settings import Secret, Settings
-from tests.conftest import new_database
+from tests.conftest import SMALL_BOOK, SilentProgress, new_database
 from tests.fakes.loopback import ThreadServer, serve
 from tests.fakes.provider import Script, ScriptedProvider
+from tests.fakes.proxy import FaultProxy
+from tests.fakes.qdrant import FakeQdrant
 from tests.http.scripted import KEY, Scripted
+
+QDRANT_KEY = "planted-qdrant-key"
 
 
 class Borrowed:
@@ -71,9 +81,57 @@ async def replica(
 
 
 @pytest.fixture
+def qdrant() -> FakeQdrant:
+    return FakeQdrant(api_key=QDRANT_KEY)
+
+
+@pytest.fixture
+async def qdrant_proxy(qdrant: FakeQdrant) -> AsyncIterator[FaultProxy]:
+    async with serve(qdrant.app) as url, FaultProxy(httpx.URL(url).port or 0) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def qdrant_settings(make_settings: Callable[..., Settings], qdrant_proxy: FaultProxy) -> Callable[..., Settings]:
+    """For the Qdrant behind the proxy; nobody waits for it more than a second."""
+    key = Secret(QDRANT_KEY)
+    defaults: dict[str, Any] = {"qdrant_api_key": key, "qdrant_timeout_s": 1.0}
+    return lambda **changes: make_settings(qdrant_cluster_endpoint=qdrant_proxy.url, **defaults | changes)
+
+
+@pytest.fixture
+async def start_over_qdrant(
+    start: Callable[..., Any], qdrant_settings: Callable[..., Settings], embedder: Embedder, terms: TermEncoder
+) -> AsyncIterator[Callable[..., Any]]:
+    """Indexes the small book there, and serves it with some settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start_over_qdrant(**changes: Any) -> httpx.AsyncClient:
+            settings = qdrant_settings(**changes)
+            client = open_client(settings)
+            stack.push_async_callback(client.close)
+            writer = QdrantWriter(client, settings, identity_of(embedder))
+            await Indexer(IndexOptions(source=SMALL_BOOK), embedder, terms, SilentProgress()).run(writer)
+            return await start(settings, open_store=open_server_store)
+
+        yield start_over_qdrant
+
+
+@pytest.fixture
 async def client(start: Callable[..., Any], settings: Settings) -> httpx.AsyncClient:
     """Of an application over the small book, with the offline model."""
     return await start(settings)
+
+
+@pytest.fixture
+def become_ready():
+    async def become_ready(client: httpx.AsyncClient) -> None:
+        """Asks for nothing but whether it is."""
+        async with asyncio.timeout(20):
+            while (await client.get("/health/ready")).status_code != 200:
+                pass
+
+    return become_ready
 
 
 @pytest.fixture

@@ -119,7 +119,8 @@ async def test_messages_come_in_pages(client, ask):
 async def test_retrieve_gives_passages_with_scores_and_places(client):
     response = await client.post("/api/v1/retrieve", json={"query": "spring tides", "limit": 3})
     body = response.json()
-    assert set(body) == {"query", "passages", "answerability", "index_version"}
+    assert set(body) == {"query", "passages", "answerability", "index_version", "cached_s"}
+    assert body["cached_s"] is None
     best = body["passages"][0]
     assert best["heading_path"] == ["A Small Book of Tides", "Spring tides"]
     assert best["url"] == "/intro#spring-tides"

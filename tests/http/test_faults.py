@@ -6,22 +6,16 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from app.book.identity import identity_of
-from app.book.indexing import Indexer, IndexOptions
 from app.book.qdrant_store import QdrantStore, open_client
-from app.book.qdrant_writer import QdrantWriter
 from app.errors import ConfigurationError
-from app.history.embedded_postgres import EmbeddedPostgres
-from app.history.migrations import migrate
 from app.resources import check_store, open_server_store
 from app.settings import Secret
-from tests.conftest import SMALL_BOOK, SilentProgress
 from tests.fakes.loopback import bind, port_of, serve
 from tests.fakes.provider import Reply, ScriptedProvider, answer_from_passages
 from tests.fakes.proxy import FaultProxy
-from tests.fakes.qdrant import FakeQdrant, Fault
+from tests.fakes.qdrant import Fault
 
 QUESTION = "What is a stilling well?"
 KEY = "planted-qdrant-key"
@@ -50,25 +44,8 @@ async def assert_unavailable(client, path="/api/v1/chat", body=None):
 
 class TestQdrant:
     @pytest.fixture
-    async def qdrant(self):
-        return FakeQdrant(api_key=KEY)
-
-    @pytest.fixture
-    async def proxy(self, stack, qdrant):
-        url = await stack.enter_async_context(serve(qdrant.app))
-        return await stack.enter_async_context(FaultProxy(port_in(url)))
-
-    @pytest.fixture
-    def qdrant_settings(self, make_settings, proxy):
-        return make_settings(qdrant_cluster_endpoint=proxy.url, qdrant_api_key=Secret(KEY), qdrant_timeout_s=TIMEOUT_S)
-
-    @pytest.fixture
-    async def client(self, stack, start, qdrant_settings, embedder, terms):
-        qdrant_client = open_client(qdrant_settings)
-        stack.push_async_callback(qdrant_client.close)
-        writer = QdrantWriter(qdrant_client, qdrant_settings, identity_of(embedder))
-        await Indexer(IndexOptions(source=SMALL_BOOK), embedder, terms, SilentProgress()).run(writer)
-        return await start(qdrant_settings, open_store=open_server_store)
+    async def client(self, start_over_qdrant):
+        return await start_over_qdrant(search_cache_s=0.0)
 
     async def test_answers_over_a_server(self, client, ask):
         assert "vertical pipe" in (await ask(client, QUESTION))["answer"]
@@ -82,15 +59,15 @@ class TestQdrant:
         ],
         ids=["refuses", "is silent", "breaks off"],
     )
-    async def test_a_failing_network_is_a_503_and_then_service_returns(self, client, proxy, ask, switch):
+    async def test_a_failing_network_is_a_503_and_then_service_returns(self, client, qdrant_proxy, ask, switch):
         await ask(client, QUESTION)
-        switch(proxy)
-        proxy.drop_all()
+        switch(qdrant_proxy)
+        qdrant_proxy.drop_all()
         await assert_unavailable(client)
         await assert_unavailable(client, "/api/v1/retrieve", {"query": QUESTION})
         assert (await client.get("/health/ready")).status_code == 503
-        proxy.switch("pass")
-        proxy.drop_all()
+        qdrant_proxy.switch("pass")
+        qdrant_proxy.drop_all()
         assert (await ask(client, QUESTION))["status"] == "answered"
         assert (await client.get("/health/ready")).status_code == 200
 
@@ -108,9 +85,15 @@ class TestQdrant:
         qdrant.faults.append(fault)
         await assert_unavailable(client)
 
-    async def test_a_stream_that_lost_qdrant_ends_with_a_failure_that_names_it(self, client, proxy, stream):
-        proxy.switch("refuse")
-        proxy.drop_all()
+    async def test_when_to_come_back_is_told_to_the_client(self, client, qdrant):
+        qdrant.faults.append(Fault(path="query", status=429, times=math.inf, headers={"retry-after": "7"}))
+        for path, body in (("/api/v1/chat", {"content": QUESTION}), ("/api/v1/retrieve", {"query": QUESTION})):
+            response = await client.post(path, json=body)
+            assert (response.status_code, response.headers["retry-after"]) == (503, "7")
+
+    async def test_a_stream_that_lost_qdrant_ends_with_a_failure_that_names_it(self, client, qdrant_proxy, stream):
+        qdrant_proxy.switch("refuse")
+        qdrant_proxy.drop_all()
         last = (await stream(client, QUESTION))[-1]
         assert last["type"] == "turn.failed"
         assert last["error"]["status"] == 503
@@ -121,11 +104,11 @@ class TestQdrant:
         assert (await ask(client, QUESTION))["status"] == "answered"
 
     async def test_a_missing_collection_is_said(self, start, qdrant_settings):
-        client = await start(qdrant_settings, open_store=open_server_store)
+        client = await start(qdrant_settings(), open_store=open_server_store)
         assert "not indexed" in (await assert_unavailable(client))["detail"]
 
-    async def test_a_wrong_key_is_named_at_the_start(self, make_settings, proxy, embedder):
-        settings = make_settings(qdrant_cluster_endpoint=proxy.url, qdrant_api_key=Secret("wrong"))
+    async def test_a_wrong_key_is_named_at_the_start(self, qdrant_settings, embedder):
+        settings = qdrant_settings(qdrant_api_key=Secret("wrong"))
         store = QdrantStore(open_client(settings), settings)
         with pytest.raises(ConfigurationError, match="QDRANT_API_KEY"):
             await check_store(store, identity_of(embedder))
@@ -134,36 +117,26 @@ class TestQdrant:
 
 class TestPostgres:
     @pytest.fixture
-    async def proxy(self, stack, tmp_path):
-        with bind() as reserved:
-            port = port_of(reserved)
-        url = stack.enter_context(EmbeddedPostgres(tmp_path / "pg", durable=False, port=port))
-        migrate(url)
-        proxy = await stack.enter_async_context(FaultProxy(port))
-        proxy.url_of_database = make_conninfo(url, host="127.0.0.1", port=proxy.port)
-        return proxy
-
-    @pytest.fixture
-    async def client(self, start, make_settings, proxy):
-        return await start(make_settings(database_url=Secret(proxy.url_of_database), database_timeout_s=TIMEOUT_S))
+    async def client(self, start, make_settings, proxied_url):
+        return await start(make_settings(database_url=Secret(proxied_url), database_timeout_s=TIMEOUT_S))
 
     @pytest.mark.parametrize("mode", ["refuse", "blackhole"])
-    async def test_a_failing_network_is_a_503_and_then_service_returns(self, client, proxy, ask, mode):
+    async def test_a_failing_network_is_a_503_and_then_service_returns(
+        self, client, postgres_proxy, ask, become_ready, mode
+    ):
         await ask(client, QUESTION)
-        proxy.switch(mode)
-        proxy.drop_all()
+        postgres_proxy.switch(mode)
+        postgres_proxy.drop_all()
         await assert_unavailable(client)
         assert (await client.get("/health/ready")).status_code == 503
-        proxy.switch("pass")
-        proxy.drop_all()
-        async with asyncio.timeout(15):
-            while (await client.get("/health/ready")).status_code != 200:
-                pass
+        postgres_proxy.switch("pass")
+        postgres_proxy.drop_all()
+        await become_ready(client)
         assert (await ask(client, QUESTION))["status"] == "answered"
 
-    async def test_dropped_connections_are_replaced(self, client, proxy, ask):
+    async def test_dropped_connections_are_replaced(self, client, postgres_proxy, ask):
         await ask(client, QUESTION)
-        proxy.drop_all()
+        postgres_proxy.drop_all()
         await asyncio.sleep(0)
         assert (await ask(client, QUESTION))["status"] == "answered"
 

@@ -43,7 +43,7 @@ CASES = {
     "changes a number": amid(f"{NEAP.replace('seven', 'nine')} [neap].", "nine days"),
     "changes a percentage": amid("High and low water then differ by about 35 % more [spring].", "35 %"),
     "adds a number": amid("Its vertical pipe is 12 m long [well].", "12 m"),
-    "invents citations": Case(f"{WELL} [99]. {FLOAT} [8][1000].", TRUE, ("[99]", "[8]", "1000")),
+    "invents citations": Case(f"{WELL} [99]. {FLOAT} [8][1000].", TRUE, ("[99]", "[8]", "[1000")),
     "cites an invention with a number that is none": Case(
         f"{LIE} [99].", lies=("Lisbon", "[99]"), reason="unsupported"
     ),
@@ -141,9 +141,10 @@ def strict(scripted: Callable[..., Scripted]) -> Scripted:
 
 def check(case: Case, outcome: Outcome) -> None:
     assert_sound(outcome)
+    kept = json.dumps({name: value for name, value in outcome.stored.items() if name != "created_at"})
     for words in case.lies:
         assert words.encode() not in outcome.raw
-        assert words not in json.dumps(outcome.stored)
+        assert words not in kept
     assert outcome.answer["answer"] == outcome.marked(case.told)
     refusal = outcome.answer["refusal"]
     assert (refusal and refusal["reason"]) == case.reason

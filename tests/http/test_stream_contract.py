@@ -93,7 +93,7 @@ def test_a_browser_and_a_library_read_the_same_wherever_the_bytes_are_cut(raw):
 def test_a_browser_is_told_when_to_come_back(raw):
     source = EventSource()
     messages = list(source.feed(raw))
-    assert source.retry_ms == 1000
+    assert source.retry_ms == 2000
     assert source.last_event_id == str(len(messages))
 
 

@@ -7,6 +7,7 @@ from agents import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.chat.searching import searches_of
 from app.errors import VectorStoreUnavailableError
 from tests.fakes.sources import BookInMemory, HistoryInMemory, exchange, passage, turn_context
 from tools.context import ToolCall, TurnContext
@@ -90,6 +91,13 @@ async def test_the_evidence_of_a_turn_is_the_best_of_its_searches(shown):
     await shown(search_book, context, QUERY)
     assert context.calls["call-0"].evidence == 0.3
     assert context.evidence() == 0.7
+
+
+async def test_findings_of_an_earlier_search_are_recorded_as_such(shown):
+    context = TurnContext(BookInMemory([GAUGE], cached_s=7), HistoryInMemory())
+    await shown(search_book, context, QUERY)
+    assert context.calls["call-0"].cached_s == 7
+    assert [search.cached_s for search in searches_of(context)] == [7]
 
 
 async def test_finding_nothing_is_said_and_is_a_search_that_succeeded(shown):
