@@ -49,9 +49,11 @@ async def events(
     ] = 0,
 ) -> Stream | Response[None]:
     entries = await find_events(resources.turn_parts, owner, turn_id, after if last_event_id is None else last_event_id)
-    observation_of(request.scope).fields |= {"turn_id": str(turn_id), "turn_status": "left"}
+    observation = observation_of(request.scope)
+    observation.fields["turn_id"] = str(turn_id)
     if entries is None:  # what makes a browser's EventSource stop coming back
         return Response(None, status_code=204)
+    observation.fields["turn_status"] = "left"
     return sse.stream(entries, on_end=noting(request))
 
 

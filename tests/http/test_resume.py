@@ -204,18 +204,27 @@ async def test_a_server_whose_turn_was_given_up_meanwhile_ends_it_so(soon, here,
     assert [event.type for event in events if event.type in LAST] == ["turn.failed"]
 
 
-async def test_nobody_is_given_up_for_being_silent_while_the_database_was_away(soon, replica, monkeypatch):
+async def test_nobody_is_given_up_for_being_silent_while_the_database_was_away(soon, replica, monkeypatch, database):
     slow = Reply.text(WELL + FLOAT + WELL).paced(chunk_s=0.1)
     here, elsewhere = await replica(lambda _: slow), await replica(lambda _: slow)
-    beat = Processes.beat
+    beat, silent = Processes.beat, set()
 
-    async def no_beat(_):
-        raise DatabaseUnavailableError
+    async def beat_if_there(self):
+        if self.id in silent:
+            raise DatabaseUnavailableError
+        await beat(self)
 
+    async def column(statement):
+        async with database.connection() as connection:
+            return {row["id"] for row in await (await connection.execute(statement)).fetchall()}
+
+    monkeypatch.setattr(Processes, "beat", beat_if_there)
     async with asking(here, QUESTION) as stream:
         turn_id = (await stream.until("turn.started"))["turn_id"]
-        monkeypatch.setattr(Processes, "beat", no_beat)
+        silent |= await column("select id from processes")
         await asyncio.sleep(0.8)
-        monkeypatch.setattr(Processes, "beat", beat)
+        silent &= await column("select process_id as id from turns")
+        await asyncio.sleep(0.2)
+        silent.clear()
         async with resuming(elsewhere, turn_id) as followed:
             await followed.until("answer.completed")
