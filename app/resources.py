@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import openai
 import structlog
 
 from app.book.bm25 import TermEncoder
@@ -16,8 +15,9 @@ from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
 from app.chat.memory import TokenCounter
-from app.chat.models import configure_tracing, make_agent, make_model, open_client
+from app.chat.models import configure_tracing, make_agent, open_models
 from app.chat.prompts import load_prompt
+from app.chat.providing import Models
 from app.chat.running import RunningTurns
 from app.chat.turn import TurnParts
 from app.errors import (
@@ -49,8 +49,8 @@ class Resources:
     retriever: Retriever
     database: Database
     conversations: Conversations
-    client: openai.AsyncOpenAI | None
-    """Of the model provider; None for the offline model."""
+    models: Models
+    """With a breaker of each provider."""
     turn_parts: TurnParts
 
 
@@ -80,12 +80,10 @@ async def open_resources(
         await database.open()
         stack.push_async_callback(database.close)
         await database.check_migrations()
-        client = open_client(settings)
-        if client is not None:
-            stack.push_async_callback(client.close)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         retriever = Retriever(embedder, terms, store, settings.book_base_url)
-        agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
+        models = open_models(settings, metrics, terms, embedder)
+        stack.push_async_callback(models.close)
         running = RunningTurns()
         stack.push_async_callback(running.close)
         sweeping = asyncio.create_task(_sweep(conversations, settings.turn_timeout_s + SWEEP_EVERY_S))
@@ -98,11 +96,12 @@ async def open_resources(
             Judge(embedder, terms),
             TokenCounter(embedder.tokenizer_json),
             prompt,
-            agent,
+            make_agent(prompt, settings),
+            models,
             metrics,
             running,
         )
-        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts)
+        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, models, parts)
 
 
 async def _sweep(conversations: Conversations, older_than_s: float) -> None:

@@ -31,8 +31,7 @@ class ModelHealth:
     async def get(self, resources: Resources) -> Probe:
         if self._probe is None or time.monotonic() > self._until:
             self._until = time.monotonic() + MODEL_TTL_S
-            ask = probes.ask_model(resources.settings, resources.client)
-            self._probe = await probes.probe("model", lambda: ask)
+            self._probe = await probes.probe("model", lambda: probes.ask_models(resources.models))
         return self._probe
 
 
