@@ -17,6 +17,7 @@ from app.main import create_app
 from app.resources import OpenStore, open_resources
 from app.settings import Secret, Settings
 from tests.conftest import new_database
+from tests.fakes.completions import Flavour
 from tests.fakes.loopback import ThreadServer, serve
 from tests.fakes.provider import ScriptedProvider
 from tests.http.scripted import KEY, Scripted
@@ -84,15 +85,15 @@ def scripted(
     """Serves an index with some settings until the module ends, with a scripted model behind it."""
     with ExitStack() as stack:
 
-        def scripted(index: Path = indexed_once, **changes: Any) -> Scripted:
+        def scripted(index: Path = indexed_once, flavour: Flavour = "openai", **changes: Any) -> Scripted:
             folder = tmp_path_factory.mktemp("scripted") / "index"
             copy_tree(index, folder)
-            provider = ScriptedProvider([])
+            provider = ScriptedProvider([], flavour=flavour)
             defaults: dict[str, Any] = {
                 "database_url": Secret(stack.enter_context(new_database(postgres))),
-                "model_provider": "openai",
-                "openai_base_url": stack.enter_context(ThreadServer(provider.app)).url + provider.prefix,
-                "openai_api_key": Secret(KEY),
+                "model_provider": flavour,
+                f"{flavour}_base_url": stack.enter_context(ThreadServer(provider.app)).url + provider.prefix,
+                f"{flavour}_api_key": Secret(KEY),
                 "model_attempts": 1,
                 "rate_limit_per_minute": 0,
                 "book_title": "A Small Book of Tides",
