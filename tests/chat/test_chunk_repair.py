@@ -1,4 +1,4 @@
-"""What a reply is made of once it is repaired; what the application makes of it is in tests/http/test_model_quirks.py."""
+"""What a reply is made of once it is repaired. What becomes of it: tests/http/test_model_quirks.py."""
 
 import json
 

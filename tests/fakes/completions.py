@@ -118,8 +118,9 @@ def whole(reply: Reply, request: Json) -> Json:
 
 def part_events(reply: Reply, request: Json) -> Iterator[bytes]:
     """The answer to a request with `stream`, of a reply in parts."""
+    base = _envelope("chat.completion.chunk", request)
     for part in reply.parts or ():
-        yield _event(json.dumps(_envelope("chat.completion.chunk", request) | part))
+        yield _event(json.dumps(base | part))
     if reply.is_done:
         yield _event("[DONE]")
 

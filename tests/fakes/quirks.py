@@ -21,7 +21,7 @@ class End(NamedTuple):
     """The answer; the reason of a refusal; words of an error."""
     requests: int = 1
     """That the provider has seen."""
-    searches: Sequence[str] | None = None
+    searches: tuple[str, ...] | None = None
     """By the model; None where it is of no matter."""
     cut: str | None = None
     retry_after: str | None = None
@@ -71,10 +71,10 @@ def sse(*events: object) -> list[bytes]:
 
 
 ANSWER = Reply.text(WELL)
-FOUND = End("answered", WELL, 2, [QUERY])
+FOUND = End("answered", WELL, 2, (QUERY,))
 TOLD = End("answered", WELL)
 AGAIN = End("answered", WELL, 2)
-MENDED = End("answered", WELL, 3, [QUERY])
+MENDED = End("answered", WELL, 3, (QUERY,))
 EMPTY = End("refused", "empty_answer")
 AGENTIC: Any = {"retrieval": ("agentic",)}
 EVERYWHERE: Any = {"retrieval": ("first", "agentic")}
@@ -99,16 +99,16 @@ REPAIRED = {
         [calls(call("{}", index=0), call(index=0)), ANSWER], FOUND, **AGENTIC
     ),
     "two objects in one call's arguments": Quirk(
-        [calls(call(ARGUMENTS + OTHERS, index=0, id="a")), ANSWER], FOUND._replace(searches=[QUERY, OTHER]), **AGENTIC
+        [calls(call(ARGUMENTS + OTHERS, index=0, id="a")), ANSWER], FOUND._replace(searches=(QUERY, OTHER)), **AGENTIC
     ),
     "two calls on one index": Quirk(
         [calls(call(index=0, id="a"), call(OTHERS, index=0, id="b")), ANSWER],
-        FOUND._replace(searches=[QUERY, OTHER]),
+        FOUND._replace(searches=(QUERY, OTHER)),
         **EVERYWHERE,
     ),
     "two calls on one index without ids": Quirk(
         [calls(call(index=0, id=""), call(OTHERS, index=0, id="")), ANSWER],
-        FOUND._replace(searches=[QUERY, OTHER]),
+        FOUND._replace(searches=(QUERY, OTHER)),
         **AGENTIC,
     ),
     "two calls with one id": Quirk(
@@ -182,16 +182,16 @@ CALLED = {
     "arguments without the required one": Quirk(
         [Reply.tool_calls([("search_book", {"section": None})]), searching(QUERY), ANSWER], MENDED, **AGENTIC
     ),
-    "an endless loop": Quirk([unless_told] * 6, End("answered", WELL, 6, [QUERY] * 5), **EVERYWHERE),
+    "an endless loop": Quirk([unless_told] * 6, End("answered", WELL, 6, (QUERY,) * 5), **EVERYWHERE),
     "an endless loop of a model that does not obey": Quirk(
         [searching(QUERY)] * 6, End("failed", "kept calling tools", 6), **EVERYWHERE
     ),
     "eleven searches at once": Quirk(
-        [searching(*[QUERY] * 11), ANSWER], End("answered", WELL, 2, [QUERY] * 5), **AGENTIC
+        [searching(*[QUERY] * 11), ANSWER], End("answered", WELL, 2, (QUERY,) * 5), **AGENTIC
     ),
     "eleven searches one after another": Quirk(
         [*[searching(QUERY)] * 11, ANSWER],
-        End("answered", WELL, 12, [QUERY] * 5),
+        End("answered", WELL, 12, (QUERY,) * 5),
         settings={"model_max_calls": 13},
         **AGENTIC,
     ),
