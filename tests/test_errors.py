@@ -22,6 +22,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from app import errors
 from app.book import qdrant_store
 from app.chat import model_errors
+from app.chat.lean_client import CutReplyError
 from app.errors import (
     BookAgentError,
     CollectionMissingError,
@@ -167,6 +168,48 @@ def test_a_model_that_only_calls_tools_is_told_as_such():
 )
 def test_the_providers_retry_after_is_kept(header, seconds):
     assert model_errors.translate(refused(openai.RateLimitError, 429, retry_after=header)).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (refused(openai.InternalServerError, 503, retry_after=b"9"), 9),
+        (refused(openai.RateLimitError, 429, [{"error": {"details": [{"retryDelay": "41.5s"}]}}]), 42),
+        (refused(openai.RateLimitError, 429, [{"error": {"details": [{"retryDelay": "soon"}]}}]), 5),
+    ],
+    ids=["503", "in Gemini's body", "no number"],
+)
+def test_a_retry_after_is_kept_wherever_it_stands(error, seconds):
+    assert model_errors.translate(error).retry_after_s == seconds
+
+
+IN_STREAM = "an error in a stream"
+UNREADABLE = openai.APIResponseValidationError(response=httpx2.Response(200, request=REQUEST), body=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing", "outage"),
+    [
+        *[(refused(openai.InternalServerError, status), True, True) for status in (500, 502, 503, 504, 529)],
+        (refused(openai.APIStatusError, 408), True, True),
+        (refused(openai.ConflictError, 409), True, False),
+        (refused(openai.RateLimitError, 429), True, False),
+        *[(refused(openai.APIStatusError, status), False, False) for status in (400, 401, 403, 404, 413, 422)],
+        (openai.APIConnectionError(request=REQUEST), True, True),
+        (openai.APITimeoutError(REQUEST), True, True),
+        (CutReplyError(REQUEST), True, True),
+        (UNREADABLE, True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body={"message": "no"}), True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body=[{"code": 503}]), True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body={"code": 429}), True, False),
+        (openai.APIError(IN_STREAM, REQUEST, body={"code": 400}), False, False),
+        (agents.ModelBehaviorError("empty"), False, False),
+        (ModelUnavailableError(), False, False),
+    ],
+    ids=lambda value: f"{named(value)} {getattr(value, 'status_code', '')}" if isinstance(value, Exception) else "",
+)
+def test_it_is_known_what_may_pass_and_what_is_an_outage(error, passing, outage):
+    assert (model_errors.is_passing(error), model_errors.is_outage(error)) == (passing, outage)
 
 
 def test_what_a_provider_says_never_reaches_a_client():

@@ -29,7 +29,7 @@ def told(tool: FunctionTool, context: RunContextWrapper[Any], error: Exception) 
 def problems_of(schema: dict[str, Any], arguments: str) -> Iterator[str]:
     """By a schema that is flat; fields that it does not name are no problem."""
     try:
-        given = json.loads(arguments)
+        given = json.loads(arguments or "{}")
     except ValueError:
         yield "its arguments are not JSON"
         return
