@@ -194,6 +194,7 @@ UNREADABLE = openai.APIResponseValidationError(response=httpx2.Response(200, req
         (refused(openai.APIStatusError, 408), True, True),
         (refused(openai.ConflictError, 409), True, False),
         (refused(openai.RateLimitError, 429), True, False),
+        (refused(openai.RateLimitError, 429, {"code": "insufficient_quota"}), False, False),
         *[(refused(openai.APIStatusError, status), False, False) for status in (400, 401, 403, 404, 413, 422)],
         (openai.APIConnectionError(request=REQUEST), True, True),
         (openai.APITimeoutError(REQUEST), True, True),

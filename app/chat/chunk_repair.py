@@ -11,7 +11,11 @@ import msgspec
 
 from app.chat.wire import Choice, Chunk, Delta, Function, ToolCall
 
-STOPPED, CALLED = "stop", "tool_calls"
+STOPPED, CALLED, CUT, FILTERED = "stop", "tool_calls", "length", "content_filter"
+REASONS = {"max_tokens": CUT} | dict.fromkeys(
+    ("safety", "recitation", "blocklist", "prohibited_content", "spii"), FILTERED
+)
+"""Gemini's own words, which its endpoint lets through now and then."""
 _decoder = json.JSONDecoder()
 
 
@@ -22,7 +26,7 @@ class ChunkRepair:
         self._calls: list[ToolCall] = []
         self._envelope = Chunk()
         self.finish_reason: str | None = None
-        """As the provider gave it; None until it did."""
+        """None until the provider gave one."""
 
     def feed(self, chunk: Chunk) -> Chunk | None:
         """The chunk without tool calls and end; None if nothing is left of it."""
@@ -30,7 +34,8 @@ class ChunkRepair:
         delta = choice and (choice.delta or choice.message)
         self._envelope = Chunk(chunk.id, chunk.model)
         if choice and choice.finish_reason:
-            self.finish_reason = choice.finish_reason.partition(":")[0]  # Gemini goes on with its own word for it
+            reason = choice.finish_reason.partition(":")[0].lower()  # Gemini may go on with its own word for it
+            self.finish_reason = REASONS.get(reason, reason)
         for part in delta.tool_calls or () if delta else ():
             self._add(part)
         if delta:

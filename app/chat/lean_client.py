@@ -17,6 +17,7 @@ from openai.resources.chat import AsyncChat, AsyncCompletions
 from openai.types.chat import ChatCompletion
 
 from app.chat.chunk_repair import ChunkRepair
+from app.chat.signatures import signed
 from app.chat.wire import Chunk, read_chunk
 
 PATH = "/chat/completions"
@@ -79,6 +80,7 @@ class LeanCompletions(AsyncCompletions):
         options: Any = {"headers": extra_headers, "params": extra_query, "extra_json": extra_body, "timeout": timeout}
         options = {name: value for name, value in options.items() if value is not None and given(value)}
         body = {name: value for name, value in fields.items() if given(value)}
+        body["messages"] = signed(body["messages"], body["model"])
         if stream is True:
             streamed = await self._lean.post(
                 PATH, cast_to=Chunk, body=body | {"stream": True}, options=options, stream=True, stream_cls=LeanStream

@@ -21,6 +21,8 @@ GEMINI_DELAY = re.compile(r"'retryDelay': '([0-9]{1,9}(?:\.[0-9]{1,9})?)s'", re.
 PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 """Statuses below 500 with which the same request may succeed later."""
 
+NO_QUOTA = "insufficient_quota"
+"""A 429 of OpenAI's that does not pass: nothing is left of what was paid for."""
 FAILURES = (openai.OpenAIError, agents.exceptions.AgentsException, BookAgentError)
 """What a model raises."""
 
@@ -42,7 +44,7 @@ def is_passing(error: Exception) -> bool:
     """The same request may succeed when it is made again."""
     if isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError):
         return True
-    if not isinstance(error, openai.APIError):
+    if not isinstance(error, openai.APIError) or error.code == NO_QUOTA:
         return False
     status = _status(error)
     return status is None or status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -135,6 +135,9 @@ def test_text_goes_on_as_it_comes_and_calls_wait_for_the_end():
         ("length", True, "length"),
         ("content_filter", False, "content_filter"),
         ("content_filter: SAFETY", False, "content_filter"),
+        ("PROHIBITED_CONTENT", False, "content_filter"),
+        ("MAX_TOKENS", False, "length"),
+        ("STOP", True, "tool_calls"),
     ],
 )
 def test_the_finish_reason_comes_last_and_fits_the_reply(reason, has_call, repaired_to):

@@ -152,6 +152,15 @@ ENDED = {
     "a filter in Gemini's words": Quirk(
         [says(WELL, HALF, reason="content_filter: PROHIBITED")], TOLD._replace(cut="content_filter"), **GEMINI
     ),
+    "a filter in Gemini's words alone": Quirk(
+        [says(WELL, HALF, reason="SAFETY")], TOLD._replace(cut="content_filter"), **GEMINI
+    ),
+    "a quota that is used up": Quirk(
+        [Reply.error(429, {"error": {"message": "no", "code": "insufficient_quota"}})],
+        End("failed", "too many requests"),
+        ("first",),
+        ("openai",),
+    ),
     "a refusal": Quirk([Reply.pieces(piece({"refusal": "I cannot help with Lisbon."}), STOP)], EMPTY),
     "the limit of tokens": Quirk([says(WELL, HALF, reason="length")], TOLD._replace(cut="length")),
     "the limit of tokens at a full stop": Quirk([says(WELL, reason="length")], TOLD._replace(cut="length")),

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from app.chat import chances
+from app.chat.signatures import FOREIGN
 from app.settings import Secret
 from tests.fakes.loopback import bind, port_of, serve
 from tests.fakes.provider import Reply, ScriptedProvider, answer_from_passages
@@ -224,6 +225,18 @@ class TestThoughtSignatures:
         assert self.calls_in(before) == []
         (call,) = self.calls_in(after)
         assert call["extra_content"]["google"]["thought_signature"]
+
+    @pytest.mark.parametrize(
+        ("model", "signature"), [("gemini-3-pro", FOREIGN), ("gemini-2.5-pro", None)], ids=["Gemini 3", "before it"]
+    )
+    async def test_of_another_providers_calls_are_said_to_be_foreign(
+        self, start, settings_of, providers, ask, model, signature
+    ):
+        providers[0].script = [SEARCH, Reply.error(401)]
+        client = await start(settings_of(retrieval="agentic", model_fallback=f"gemini:{model}"))
+        assert (await ask(client, QUESTION))["model"] == model
+        (call,) = self.calls_in(providers[1].requests[0])
+        assert call.get("extra_content", {}).get("google", {}).get("thought_signature") == signature
 
     async def test_do_not_go_to_another_provider(self, client, gemini, providers, ask):
         gemini.script = [SEARCH, Reply.error(401)]

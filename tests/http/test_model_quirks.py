@@ -36,7 +36,7 @@ def served(scripted: Callable[..., Scripted]) -> Serve:
 
     @cache
     def served(flavour: Flavour, retrieval: str, **settings: Any) -> Scripted:
-        given = {"model_name": MODELS[flavour], "model_attempts": 3, "model_timeout_s": 1.0, **settings}
+        given = {"model_name": MODELS[flavour], "model_attempts": 3, "model_timeout_s": 2.0, **settings}
         return scripted(flavour=flavour, retrieval=retrieval, **given)
 
     return served
