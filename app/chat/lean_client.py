@@ -4,6 +4,7 @@ Its own one makes pydantic objects of every chunk, which is most of what a strea
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -211,6 +212,6 @@ def _connection_error(error: httpx2.RequestError, request: httpx2.Request) -> op
 
 
 async def _drain(received: AsyncIterator[bytes]) -> None:
-    with anyio.move_on_after(DRAIN_S):
+    with contextlib.suppress(httpx2.RequestError), anyio.move_on_after(DRAIN_S):
         async for _ in received:
             pass

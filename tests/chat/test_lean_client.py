@@ -86,7 +86,7 @@ SOUND = {
     "the limit of tokens": says("A", reason="length"),
     "an id of the request": says("A"),
 }
-UNLIKE_STOCK = {"a text without a finish reason", "calls without a finish reason"}
+UNLIKE_STOCK = {"a text without a finish reason", "calls without a finish reason", "cut off after the end"}
 """Which end well only with the lean client; see RepairedStockClient."""
 
 

@@ -267,6 +267,7 @@ FAILED = {
     "cut off after the first sentence": Quirk([HARBOUR.paced(cut_after=2)], End("failed", "not available"), **STREAM),
     "an end that is none": Quirk([Reply.raw(sse(TEXT))], End("failed", "not available"), **STREAM),
     "an end that is none, before any text": Quirk([Reply.raw([b": \n\n"]), ANSWER], AGAIN, **STREAM),
+    "cut off after the end": Quirk([Reply.raw(sse(TEXT, "[DONE]")).paced(cut_after=2)], TOLD, **STREAM),
     "cut off after the finish reason": Quirk([Reply.raw(sse(TEXT, STOP)).paced(cut_after=2)], TOLD, **STREAM),
 }
 QUIRKS: dict[str, Quirk] = REPAIRED | ENDED | CALLED | FAILED
