@@ -1,6 +1,6 @@
 """The model of one turn: whichever of the provided ones replies."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, cast
@@ -49,10 +49,10 @@ class TurnModel(Model):
             try:
                 with asked.breaker.guarding():
                     events = asked.model.stream_response(system_instructions, input, settings, tools, *rest, **options)
-                    async for event in _from_content(events):
-                        has_begun = True
-                        self.replied = asked
-                        yield event
+                    async with aclosing(_from_content(events)) as told:
+                        async for event in told:
+                            has_begun, self.replied = True, asked
+                            yield event
             except FAILURES as error:
                 if has_begun:
                     raise
@@ -101,7 +101,7 @@ class TurnModel(Model):
         self.cut = CUTS.get(reason)
 
 
-async def _from_content(events: AsyncIterator[TResponseStreamEvent]) -> AsyncIterator[TResponseStreamEvent]:
+async def _from_content(events: AsyncIterator[TResponseStreamEvent]) -> AsyncGenerator[TResponseStreamEvent, None]:
     """Those before the first content are held back until it comes."""
     held: list[TResponseStreamEvent] | None = []
     async with aclosing(cast("Any", events)):
