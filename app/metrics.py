@@ -39,6 +39,12 @@ class Metrics:
             registry=registry,
         )
         self.tokens = Counter("book_agent_tokens", "Tokens of the model", ["direction", "model"], registry=registry)
+        self.model_retries = Counter(
+            "book_agent_model_retries", "Model requests made again", ["provider", "model"], registry=registry
+        )
+        self.model_fallbacks = Counter(
+            "book_agent_model_fallbacks", "Replies handed over to the next model", ["model", "to"], registry=registry
+        )
         self.dropped_citations = Counter(
             "book_agent_dropped_citations", "Citations of passages that were not shown", registry=registry
         )

@@ -1,5 +1,6 @@
 """Asks each dependency how it is."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ import openai
 from app.book.embedding import Embedder
 from app.book.identity import check_readable, identity_of, outdated
 from app.book.vector_store import VectorStore
-from app.chat.models import translate
+from app.chat.model_errors import translate
 from app.chat.prompts import PROMPTS, load_prompt, prompt_versions
+from app.chat.providing import Models, ProvidedModel
 from app.errors import BookAgentError, CollectionMissingError
 from app.history.database import Database
 from app.resources import PROMPT_NAME
@@ -72,12 +74,21 @@ async def ask_prompts(settings: Settings, folder: Path = PROMPTS) -> str:
     return f"{used.name} {used.version} ({used.digest}) in use; versions {', '.join(versions)}"
 
 
-async def ask_model(settings: Settings, client: openai.AsyncOpenAI | None) -> str:
+async def ask_models(models: Models) -> str:
+    """One that answers is enough. Raises what is wrong with the first, if none does."""
+    found = await asyncio.gather(*map(ask_model, models.provided), return_exceptions=True)
+    problems = [each for each in found if isinstance(each, BaseException)]
+    if len(problems) == len(found):
+        raise problems[0]
+    return "; ".join(each.detail if isinstance(each, BookAgentError) else str(each) for each in found)
+
+
+async def ask_model(provided: ProvidedModel) -> str:
     """Asks for the model's description: it costs no tokens."""
-    if client is None:
+    if provided.client is None:
         return "offline: quotes the book, needs no provider"
     try:
-        await client.with_options(timeout=PROBE_TIMEOUT_S, max_retries=0).models.retrieve(settings.model)
-    except openai.OpenAIError as error:
+        await provided.client.models.retrieve(provided.name, timeout=PROBE_TIMEOUT_S)
+    except (openai.OpenAIError, ValueError) as error:  # ValueError: a reply that is no JSON
         raise translate(error) from error
-    return f"{settings.model_provider}, {settings.model}"
+    return f"{provided.provider}, {provided.name}"

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import openai
 import structlog
 
 from app.book.bm25 import TermEncoder
@@ -21,9 +20,10 @@ from app.breaker import Breaker
 from app.chat.following import Followed
 from app.chat.journal import Journal
 from app.chat.memory import TokenCounter
-from app.chat.models import configure_tracing, make_agent, make_model, open_client
+from app.chat.models import configure_tracing, make_agent, open_models
 from app.chat.presence import Presence
 from app.chat.prompts import load_prompt
+from app.chat.providing import Models
 from app.chat.running import RunningTurns
 from app.chat.turn import TurnParts
 from app.errors import (
@@ -55,8 +55,8 @@ class Resources:
     retriever: Retriever
     database: Database
     conversations: Conversations
-    client: openai.AsyncOpenAI | None
-    """Of the model provider; None for the offline model."""
+    models: Models
+    """With a breaker of each provider."""
     turn_parts: TurnParts
     breakers: tuple[Breaker, ...]
 
@@ -91,13 +91,11 @@ async def open_resources(
         await database.open()
         stack.push_async_callback(database.close)
         await database.check_migrations()
-        client = open_client(settings)
-        if client is not None:
-            stack.push_async_callback(client.close)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         earlier = EarlierSearches(settings.search_cache_s)
         retriever = Retriever(embedder, terms, store, settings.book_base_url, earlier)
-        agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
+        models = open_models(settings, metrics, terms, embedder)
+        stack.push_async_callback(models.close)
         processes, turns, running = Processes(database), Turns(database), RunningTurns()
         journal, followed = Journal(turns), Followed(turns)
         presence = Presence(processes, turns, conversations, running, followed, settings.journal_hours)
@@ -116,7 +114,8 @@ async def open_resources(
             Judge(embedder, terms),
             TokenCounter(embedder.tokenizer_json),
             prompt,
-            agent,
+            make_agent(prompt, settings),
+            models,
             metrics,
             running,
             presence,
@@ -124,10 +123,10 @@ async def open_resources(
             journal,
             followed,
         )
-        breakers = (store.breaker, database.breaker)
+        breakers = (store.breaker, database.breaker, *models.breakers)
         for breaker in breakers:
             metrics.watch(breaker)
-        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, client, parts, breakers)
+        yield Resources(settings, metrics, embedder, store, retriever, database, conversations, models, parts, breakers)
 
 
 @asynccontextmanager

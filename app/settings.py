@@ -77,6 +77,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description=f"the provider's model; by default {', '.join(DEFAULT_MODELS.values())}", max_length=200),
     ] = ""
+    model_fallback: Annotated[
+        str,
+        Meta(
+            description="who is asked when MODEL_PROVIDER fails, in order: `gemini`, or `gemini:gemini-2.5-pro,openai`"
+        ),
+    ] = ""
     openai_api_key: Annotated[Secret, Meta(description="key of OpenAI")] = field(default_factory=Secret)
     openai_base_url: Annotated[str, Meta(description="OpenAI's endpoint, or a compatible one")] = (
         "https://api.openai.com/v1"
@@ -86,7 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "https://generativelanguage.googleapis.com/v1beta/openai/"
     )
     model_timeout_s: Annotated[float, Meta(description="seconds without a byte from the model", gt=0, le=600)] = 20.0
-    model_attempts: Annotated[int, Meta(description="tries of one model request", ge=1, le=10)] = 3
+    model_attempts: Annotated[
+        int, Meta(description="tries of one model request, until a reply begins", ge=1, le=10)
+    ] = 3
     model_max_calls: Annotated[int, Meta(description="model calls in one turn at the most", ge=2, le=20)] = 6
     openai_tracing: Annotated[bool, Meta(description="send the Agents SDK's traces to OpenAI")] = False
 
@@ -171,6 +179,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.model_name or DEFAULT_MODELS[self.model_provider]
 
     @property
+    def models(self) -> list[tuple[Provider, str]]:
+        """Providers with a model each, in the order in which they are asked; each once."""
+        return list(dict.fromkeys([(self.model_provider, self.model), *_fallbacks(self)]))
+
+    @property
     def migrations_url(self) -> str:
         return (self.database_direct_url or self.database_url).reveal()
 
@@ -185,6 +198,15 @@ HTTP_URLS: Mapping[str, str | None] = {
 }
 """Settings that are HTTP addresses, with the key that is sent there."""
 POSTGRES_URLS = ("database_url", "database_direct_url")
+
+
+def _fallbacks(settings: Settings) -> Iterator[tuple[Provider, str]]:
+    """Those that MODEL_FALLBACK names; MODEL_PROVIDER's name alone stands for the model that it has already."""
+    for entry in settings.model_fallback.split(","):
+        provider, _, model = entry.strip().partition(":")
+        if provider in PROVIDER_KEYS and not (provider == settings.model_provider and not model):
+            known = typing.cast("Provider", provider)
+            yield known, model or DEFAULT_MODELS[known]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -212,7 +234,12 @@ def load_settings(
             except ValueError as error:
                 problems[name] = str(error)
     settings = Settings(**values)
-    for name, problem in (*_missing(settings, required, provider_key=provider_key), *_bad_addresses(settings)):
+    found = (
+        *_missing(settings, required, provider_key=provider_key),
+        *_bad_fallbacks(settings),
+        *_bad_addresses(settings),
+    )
+    for name, problem in found:
         if name not in problems and not ("model_provider" in problems and name in PROVIDER_KEYS.values()):
             problems[name] = problem
     if problems:
@@ -252,11 +279,29 @@ def _parse(raw: str, hint: Any) -> Any:
 
 
 def _missing(settings: Settings, required: tuple[str, ...], *, provider_key: bool) -> Iterator[tuple[str, str]]:
-    key = PROVIDER_KEYS.get(settings.model_provider) if provider_key else None
-    for name in (*required, *([key] if key else [])):
+    for name in required:
         if not getattr(settings, name):
-            why = f" (MODEL_PROVIDER is {settings.model_provider})" if name == key else ""
-            yield name, f"is missing{why}"
+            yield name, "is missing"
+    for provider, _ in settings.models if provider_key else ():
+        name = PROVIDER_KEYS.get(provider, "")
+        if name and not getattr(settings, name):
+            is_first = provider == settings.model_provider
+            yield (
+                name,
+                f"is missing ({f'MODEL_PROVIDER is {provider}' if is_first else f'MODEL_FALLBACK names {provider}'})",
+            )
+
+
+def _bad_fallbacks(settings: Settings) -> Iterator[tuple[str, str]]:
+    entries = [entry.strip() for entry in settings.model_fallback.split(",")] if settings.model_fallback else []
+    for entry in entries:
+        provider, colon, model = entry.partition(":")
+        if provider not in PROVIDER_KEYS:
+            yield "model_fallback", f"`{provider}` is none of {', '.join(PROVIDER_KEYS)}"
+        elif colon and not model:
+            yield "model_fallback", f"`{entry}` names no model after the colon"
+    if entries and settings.model_provider == "offline":
+        yield "model_fallback", "is of no use while MODEL_PROVIDER is offline"
 
 
 def _bad_addresses(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,8 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from app import errors
 from app.book import qdrant_store
-from app.chat import models
+from app.chat import model_errors
+from app.chat.lean_client import CutReplyError
 from app.errors import (
     BookAgentError,
     CollectionMissingError,
@@ -112,7 +113,7 @@ def test_an_error_may_say_when_to_ask_again():
 @pytest.mark.parametrize("error", [*openai_errors(), *agents_errors()], ids=named)
 def test_whatever_the_client_or_the_sdk_raises_becomes_ours(error):
     expected = BookAgentError if type(error) is agents.UserError else ModelUnavailableError
-    assert isinstance(models.translate(error), expected)
+    assert isinstance(model_errors.translate(error), expected)
 
 
 @pytest.mark.parametrize(
@@ -137,21 +138,21 @@ def test_whatever_the_client_or_the_sdk_raises_becomes_ours(error):
     ],
 )
 def test_what_goes_wrong_with_the_model_has_its_own_class(error, ours):
-    assert type(models.translate(error)) is ours
+    assert type(model_errors.translate(error)) is ours
 
 
 def test_an_error_of_ours_comes_out_of_a_tool_as_it_went_in():
     ours = VectorStoreUnavailableError(retry_after_s=7)
-    assert models.translate(ours) is ours
-    assert models.translate(caused_by(agents.UserError("tool"), ours)) is ours
+    assert model_errors.translate(ours) is ours
+    assert model_errors.translate(caused_by(agents.UserError("tool"), ours)) is ours
 
 
 def test_an_unknown_model_is_told_with_the_setting_to_check():
-    assert "MODEL_NAME" in models.translate(refused(openai.NotFoundError, 404)).detail
+    assert "MODEL_NAME" in model_errors.translate(refused(openai.NotFoundError, 404)).detail
 
 
 def test_a_model_that_only_calls_tools_is_told_as_such():
-    assert "kept calling tools" in models.translate(agents.MaxTurnsExceeded("6")).detail
+    assert "kept calling tools" in model_errors.translate(agents.MaxTurnsExceeded("6")).detail
 
 
 @pytest.mark.parametrize(
@@ -161,18 +162,61 @@ def test_a_model_that_only_calls_tools_is_told_as_such():
         pytest.param(b"86400", 3600, id="at most an hour"),
         pytest.param(b"9" * 5000, 5, id="absurd"),
         pytest.param(b"Wed, 21 Oct 2026 07:28:00 GMT", 5, id="a date"),
-        pytest.param(b"1.5", 5, id="a fraction"),
+        pytest.param(b"1.5", 2, id="a fraction"),
         pytest.param(b"\xb2", 5, id="a digit that is no number"),
         pytest.param(b"", 5, id="none"),
     ],
 )
 def test_the_providers_retry_after_is_kept(header, seconds):
-    assert models.translate(refused(openai.RateLimitError, 429, retry_after=header)).retry_after_s == seconds
+    assert model_errors.translate(refused(openai.RateLimitError, 429, retry_after=header)).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (refused(openai.InternalServerError, 503, retry_after=b"9"), 9),
+        (refused(openai.RateLimitError, 429, [{"error": {"details": [{"retryDelay": "41.5s"}]}}]), 42),
+        (refused(openai.RateLimitError, 429, [{"error": {"details": [{"retryDelay": "soon"}]}}]), 5),
+    ],
+    ids=["503", "in Gemini's body", "no number"],
+)
+def test_a_retry_after_is_kept_wherever_it_stands(error, seconds):
+    assert model_errors.translate(error).retry_after_s == seconds
+
+
+IN_STREAM = "an error in a stream"
+UNREADABLE = openai.APIResponseValidationError(response=httpx2.Response(200, request=REQUEST), body=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing", "outage"),
+    [
+        *[(refused(openai.InternalServerError, status), True, True) for status in (500, 502, 503, 504, 529)],
+        (refused(openai.APIStatusError, 408), True, True),
+        (refused(openai.ConflictError, 409), True, False),
+        (refused(openai.RateLimitError, 429), True, False),
+        (refused(openai.RateLimitError, 429, {"code": "insufficient_quota"}), False, False),
+        *[(refused(openai.APIStatusError, status), False, False) for status in (400, 401, 403, 404, 413, 422)],
+        (openai.APIConnectionError(request=REQUEST), True, True),
+        (openai.APITimeoutError(REQUEST), True, True),
+        (CutReplyError(REQUEST), True, True),
+        (UNREADABLE, True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body={"message": "no"}), True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body=[{"code": 503}]), True, True),
+        (openai.APIError(IN_STREAM, REQUEST, body={"code": 429}), True, False),
+        (openai.APIError(IN_STREAM, REQUEST, body={"code": 400}), False, False),
+        (agents.ModelBehaviorError("empty"), False, False),
+        (ModelUnavailableError(), False, False),
+    ],
+    ids=lambda value: f"{named(value)} {getattr(value, 'status_code', '')}" if isinstance(value, Exception) else "",
+)
+def test_it_is_known_what_may_pass_and_what_is_an_outage(error, passing, outage):
+    assert (model_errors.is_passing(error), model_errors.is_outage(error)) == (passing, outage)
 
 
 def test_what_a_provider_says_never_reaches_a_client():
     error = refused(openai.BadRequestError, 400, {"message": "key sk-planted is wrong"})
-    assert "planted" not in models.translate(error).detail
+    assert "planted" not in model_errors.translate(error).detail
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,56 @@ def test_only_the_chosen_providers_key_is_required(provider, missing):
         assert load_settings(environ).model_provider == provider
 
 
+class TestFallback:
+    BOTH = ENOUGH | {"GEMINI_API_KEY": "gemini-key"}
+
+    @pytest.mark.parametrize(
+        ("given", "models"),
+        [
+            ({}, [("openai", "gpt-4.1-mini")]),
+            ({"MODEL_FALLBACK": "gemini"}, [("openai", "gpt-4.1-mini"), ("gemini", "gemini-2.5-flash")]),
+            ({"MODEL_FALLBACK": " openai , gemini "}, [("openai", "gpt-4.1-mini"), ("gemini", "gemini-2.5-flash")]),
+            (
+                {"MODEL_NAME": "gpt-5", "MODEL_FALLBACK": "openai:gpt-4.1,gemini:gemini-2.5-pro,openai"},
+                [("openai", "gpt-5"), ("openai", "gpt-4.1"), ("gemini", "gemini-2.5-pro")],
+            ),
+            (
+                {"MODEL_PROVIDER": "gemini", "MODEL_FALLBACK": "openai,gemini,openai"},
+                [("gemini", "gemini-2.5-flash"), ("openai", "gpt-4.1-mini")],
+            ),
+            ({"MODEL_FALLBACK": "openai:gpt-4.1-mini"}, [("openai", "gpt-4.1-mini")]),
+            ({"MODEL_FALLBACK": "openai:acme:large"}, [("openai", "gpt-4.1-mini"), ("openai", "acme:large")]),
+        ],
+        ids=str,
+    )
+    def test_models_are_asked_in_order_each_once(self, given, models):
+        assert load_settings(self.BOTH | given).models == models
+
+    @pytest.mark.parametrize(
+        ("given", "problems"),
+        [
+            ({"MODEL_FALLBACK": "acme"}, ["MODEL_FALLBACK: `acme` is none of openai, gemini"]),
+            ({"MODEL_FALLBACK": "gemini,"}, ["MODEL_FALLBACK: `` is none of openai, gemini"]),
+            ({"MODEL_FALLBACK": "offline"}, ["MODEL_FALLBACK: `offline` is none of openai, gemini"]),
+            ({"MODEL_FALLBACK": "gemini:"}, ["MODEL_FALLBACK: `gemini:` names no model after the colon"]),
+            (
+                {"MODEL_FALLBACK": "gemini", "GEMINI_API_KEY": ""},
+                ["GEMINI_API_KEY: is missing (MODEL_FALLBACK names gemini)"],
+            ),
+            (
+                {"MODEL_FALLBACK": "gemini", "MODEL_PROVIDER": "offline"},
+                ["MODEL_FALLBACK: is of no use while MODEL_PROVIDER is offline"],
+            ),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_with_it_is_told(self, given, problems):
+        assert problems_of(self.BOTH | given) == problems
+
+    def test_no_key_is_needed_where_no_model_is(self):
+        assert load_settings({"MODEL_FALLBACK": "gemini"}, required=(), provider_key=False).model_fallback == "gemini"
+
+
 def test_an_unknown_provider_is_the_only_problem_told_of_the_provider():
     environ = ENOUGH | {"OPENAI_API_KEY": "", "MODEL_PROVIDER": "acme"}
     assert problems_of(environ) == ["MODEL_PROVIDER: is none of openai, gemini, offline"]

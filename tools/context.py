@@ -97,6 +97,8 @@ class TurnContext:
     """What was looked up of earlier conversations."""
     calls: dict[str, ToolCall] = field(default_factory=dict)
     """Those that succeeded, by their ids."""
+    searches: int = 0
+    """That the model has asked for, whatever came of them."""
 
     def number(self, passage: FoundPassage) -> int:
         for n, other in enumerate(self.shown, 1):

@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
+from typing import Any
 
-from agents import function_tool
+from agents import RunContextWrapper, function_tool
 from agents.tool_context import ToolContext
 
 from app.book.pieces import sentences
+from tools import arguments
 from tools.context import PastExchange, Recollection, ToolCall, TurnContext
 from tools.fences import inside
 
@@ -23,7 +25,11 @@ LENGTH_WHOLE, LENGTH = 4000, 6000
 OMITTED = "(left out)"
 
 
-@function_tool(name_override=NAME, failure_error_function=None)
+def _wrong(context: RunContextWrapper[Any], error: Exception) -> str:
+    return arguments.told(lookup_history, context, error)
+
+
+@function_tool(name_override=NAME, failure_error_function=_wrong)
 async def lookup_history(  # noqa: D417 - the model is not told of the context
     context: ToolContext[TurnContext],
     query: str | None = None,

@@ -3,16 +3,25 @@
 import time
 from collections.abc import Iterable
 from html import escape
+from typing import Any
 
-from agents import function_tool
+from agents import RunContextWrapper, function_tool
 from agents.tool_context import ToolContext
 
+from tools import arguments
 from tools.context import FoundPassage, ToolCall, TurnContext
 from tools.fences import inside
 
 NAME = "search_book"
 NOTHING = "No passage was found."
 EVIDENCE = "By what the search found, the book answers this with a probability of {:.2f}."
+NO_MORE = "There are no more searches for this question; answer from the passages that you have."
+MOST_SEARCHES = 5
+"""Of the model's in one turn, at once or one after another: one for each call but the last of MODEL_MAX_CALLS.
+
+That is 30 passages with the default SEARCH_LIMIT, some 8,000 tokens; what five different queries did not find, a sixth
+one hardly does.
+"""
 LONGEST_QUERY = 2000
 """Characters."""
 HINTS = (
@@ -22,7 +31,11 @@ HINTS = (
 """Below an evidence, from 0 to 1."""
 
 
-@function_tool(name_override=NAME, failure_error_function=None)
+def _wrong(context: RunContextWrapper[Any], error: Exception) -> str:
+    return arguments.told(search_book, context, error)
+
+
+@function_tool(name_override=NAME, failure_error_function=_wrong)
 async def search_book(  # noqa: D417 - the model is not told of the context
     context: ToolContext[TurnContext],
     query: str,
@@ -42,6 +55,9 @@ async def search_book(  # noqa: D417 - the model is not told of the context
         page: The address of the page that the reader has open, to prefer it, or null.
     """
     turn = context.context
+    turn.searches += 1
+    if turn.searches > MOST_SEARCHES:
+        return NO_MORE
     started = time.perf_counter()
     query = query[:LONGEST_QUERY]
     found = await turn.book.search(query, section=section, source=source, page=page)

@@ -13,6 +13,7 @@ from app.chat.events import (
     AnswerDelta,
     Basis,
     Citation,
+    Cut,
     Event,
     Grounding,
     Refusal,
@@ -44,6 +45,7 @@ LONGEST = 40_000
 """Characters of the model's text in one turn."""
 NEVER_TOLD = {"link", "markup"}
 """Reasons for which a sentence is withheld in every mode."""
+SENTENCE_END = re.compile(r"(?:(?<!\d)[.!?]|[。！？])[\s\"'”’»)\]*_]*\Z")
 FENCE = re.compile(r"`{3}|~{3}")
 STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
@@ -83,6 +85,7 @@ class Composition:
         self._sentences = self._withheld = self._disagreements = 0
         self._aloud = 0
         """Sentences withheld that came before a tool call, or before what is not the model's."""
+        self._cut: Cut | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -125,9 +128,12 @@ class Composition:
             self._aloud = self._withheld
         return event
 
-    async def finish(self) -> list[Event]:
+    async def finish(self, cut: Cut | None = None) -> list[Event]:
+        """`cut`: the model was stopped, so what it had begun is left out."""
+        self._cut = cut
         last = [segment for piece in self._parser.finish() for segment in self._segmenter.feed(piece)]
-        return await self._place([*last, *self._segmenter.finish()])
+        rest = self._segmenter.finish()
+        return await self._place([*last, *(rest if cut is None else filter(_is_done, rest))])
 
     def refusal(self) -> Refusal | None:
         lost_too_much = self._mode == "strict" and (self._withheld - self._aloud) * 2 > self._sentences - self._aloud
@@ -149,6 +155,7 @@ class Composition:
             self._withheld,
             self._disagreements,
             searches_of(self._context),
+            self._cut,
         )
 
     async def _place(self, segments: Iterable[Segment]) -> list[Event]:
@@ -253,6 +260,11 @@ class Composition:
     def _cited_before(self, segment: Segment) -> list[int]:
         paragraph, cited = self._cited_in
         return cited if paragraph == segment.paragraph else []
+
+
+def _is_done(segment: Segment) -> bool:
+    """Nothing is missing at its end: a sentence up to its full stop, which may be no part of a number."""
+    return segment.kind in {"sentence", "item"} and bool(SENTENCE_END.search(segment.body))
 
 
 def _reads_otherwise_alone(segment: Segment) -> bool:

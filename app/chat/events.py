@@ -19,6 +19,8 @@ WithheldReason = Literal["unsupported", "fact", "link", "list", "markup"]
 address, or a fence of code within a sentence.
 """
 Attribution = Literal["model", "code"]
+Cut = Literal["length", "content_filter"]
+"""Why a model's reply is not whole."""
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -118,6 +120,8 @@ class Grounding(msgspec.Struct, frozen=True):
     disagreements: int = 0
     """Sentences that the cited passages don't support, and others do."""
     searches: list[Search] = []
+    cut: Cut | None = None
+    """What stopped the model before it was done; the sentence that it had begun is left out."""
 
 
 class Timings(msgspec.Struct, frozen=True):

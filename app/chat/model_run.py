@@ -5,22 +5,37 @@ from typing import Any
 
 from agents import Agent, ModelSettings, RunConfig, Runner, ToolCallOutputItem
 
-from app.chat.events import ToolFinished, ToolStarted, Usage, finished
+from app.chat.events import Cut, ToolFinished, ToolStarted, Usage, finished
+from app.chat.providing import Models
+from app.chat.turn_model import TurnModel
 from tools.context import ToolCall, TurnContext
 
 
 class ModelRun:
     def __init__(
-        self, agent: Agent[TurnContext], given: list[Any], context: TurnContext, *, max_calls: int, must_search: bool
+        self,
+        agent: Agent[TurnContext],
+        given: list[Any],
+        context: TurnContext,
+        models: Models,
+        *,
+        deadline: float,
+        must_search: bool,
     ) -> None:
-        """`must_search`: as the prompt's `tool_choice` says; a model that has passages need not call a tool."""
+        """`deadline`: on the monotonic clock.
+
+        `must_search`: as the prompt's `tool_choice` says; a model that has passages need not call a tool.
+        """
         self._context = context
+        self._model = TurnModel(models, deadline)
         self._run = Runner.run_streamed(
             agent,
             given,
             context=context,
-            max_turns=max_calls,
+            max_turns=models.max_calls,
+            error_handlers={"model_refusal": lambda _: ""},  # a reply without a text
             run_config=RunConfig(
+                model=self._model,
                 workflow_name="book-agent",
                 trace_include_sensitive_data=False,
                 tool_not_found_behavior="return_error_to_model",
@@ -32,6 +47,16 @@ class ModelRun:
     def usage(self) -> Usage:
         usage = self._run.context_wrapper.usage
         return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
+
+    @property
+    def model(self) -> str | None:
+        """The name of the one that wrote the last reply."""
+        return self._model.replied.name if self._model.replied else None
+
+    @property
+    def cut(self) -> Cut | None:
+        """Why the last reply is not whole."""
+        return self._model.cut
 
     def stop(self) -> None:
         self._run.cancel()

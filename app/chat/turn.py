@@ -13,7 +13,6 @@ from agents import Agent
 
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
-from app.chat import models
 from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
@@ -35,10 +34,12 @@ from app.chat.examination import Examiner, Uncritical
 from app.chat.following import Followed
 from app.chat.journal import Journal, stored
 from app.chat.memory import MOST_EXCHANGES, input_of
+from app.chat.model_errors import translate
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
 from app.chat.presence import Presence
 from app.chat.prompts import Prompt
+from app.chat.providing import Models
 from app.chat.questions import is_about_conversation, small_talk, topic
 from app.chat.record import problem_of, record_of
 from app.chat.running import RunningTurns
@@ -70,6 +71,7 @@ class TurnParts:
     count_tokens: Callable[[str], int]
     prompt: Prompt
     agent: Agent[TurnContext]
+    models: Models
     metrics: Metrics
     running: RunningTurns
     presence: Presence
@@ -85,6 +87,8 @@ class Turn:
         self._asked = asked
         self.stored = stored
         self._started = time.perf_counter()
+        self._deadline = time.monotonic() + parts.settings.turn_timeout_s
+        self._model = parts.settings.model
         self._index_version: str | None = None
         self._usage = Usage()
         self._context = TurnContext(
@@ -210,17 +214,18 @@ class Turn:
     async def _ask_model(self, given: list[Any], emit: Emit, *, must_search: bool) -> None:
         parts, composition = self._parts, self._composition
         run = ModelRun(
-            parts.agent, given, self._context, max_calls=parts.settings.model_max_calls, must_search=must_search
+            parts.agent, given, self._context, parts.models, deadline=self._deadline, must_search=must_search
         )
         try:
             async for event in run.events():
                 for out in await composition.add(event) if isinstance(event, str) else [composition.note(event)]:
                     emit(out)
-            for out in await composition.finish():
+            for out in await composition.finish(run.cut):
                 emit(out)
         finally:
             run.stop()
             self._usage = run.usage
+            self._model = run.model or self._model
 
     def _examiner(self) -> Examines:
         parts, context = self._parts, self._context
@@ -255,7 +260,7 @@ class Turn:
             refusal=refusal,
             grounding=composition.grounding(),
             usage=self._usage,
-            model=parts.settings.model,
+            model=self._model,
             prompt=PromptIdentity(parts.prompt.name, parts.prompt.version, parts.prompt.digest),
             index_version=self._index_version,
             processing_time_ms=_ms(time.perf_counter() - self._started),
@@ -271,7 +276,7 @@ class Turn:
 
 
 def _translated(error: Exception) -> BookAgentError:
-    ours = models.translate(error)
+    ours = translate(error)
     if ours is not error:
         log.warning("turn.failed", error=type(ours).__name__, cause=type(error).__name__)
     if type(ours) is BookAgentError:

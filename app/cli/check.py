@@ -11,14 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from app import probes
+from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder, load_embedder
 from app.book.vector_store import VectorStore
-from app.chat.models import open_client
+from app.chat.models import open_models
+from app.chat.providing import ProvidedModel
 from app.errors import ConfigurationError, SettingsError
 from app.history.database import Database
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate as apply_migrations
 from app.logs import configure_logs
+from app.metrics import Metrics
 from app.probes import Probe, probe
 from app.resources import OpenStore, open_server_store
 from app.settings import Secret, Settings, describe, environment, load_settings
@@ -104,16 +107,19 @@ async def _probed(settings: Settings, embedder: Embedder, store: VectorStore, st
     database = Database(settings)
     await database.open()
     stack.push_async_callback(database.close)
-    client = open_client(settings)
-    if client is not None:
-        stack.push_async_callback(client.close)
+    models = open_models(settings, Metrics(), TermEncoder(), embedder)
+    stack.push_async_callback(models.close)
     return [
         await probe("postgres", lambda: probes.ask_postgres(database)),
         await probe("qdrant", lambda: probes.ask_vector_store(store, embedder)),
         await probe("embedding", lambda: probes.ask_embedder(embedder)),
         await probe("prompts", lambda: probes.ask_prompts(settings)),
-        await probe("model", lambda: probes.ask_model(settings, client)),
+        *[await _probed_model(order, provided) for order, provided in enumerate(models.provided)],
     ]
+
+
+async def _probed_model(order: int, provided: ProvidedModel) -> Probe:
+    return await probe(f"fallback {order}" if order else "model", lambda: probes.ask_model(provided))
 
 
 def _shown(settings: Settings) -> dict[str, str]:

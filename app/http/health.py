@@ -35,8 +35,7 @@ class ModelHealth:
     async def get(self, resources: Resources) -> Probe:
         if self._probe is None or time.monotonic() > self._until:
             self._until = time.monotonic() + MODEL_TTL_S
-            ask = probes.ask_model(resources.settings, resources.client)
-            self._probe = await probes.probe("model", lambda: ask)
+            self._probe = await probes.probe("model", lambda: probes.ask_models(resources.models))
         return self._probe
 
 
@@ -47,7 +46,8 @@ def live() -> dict[str, str]:
 
 @get("/health/ready", summary="Postgres and Qdrant can be used", tags=["health"], responses=DEGRADED)
 async def ready(resources: NamedDependency[SkipValidation[Resources]]) -> Response[Health]:
-    return _response(by_probes(await _stores(resources)))
+    probed = by_probes(await _stores(resources))
+    return _response(probed | by_breakers(probed, resources.breakers))
 
 
 @get("/api/v1/health", summary="Each dependency, with its latency", tags=["health"], responses=DEGRADED)

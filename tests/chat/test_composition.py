@@ -352,3 +352,49 @@ async def test_the_grounding_tells_of_the_searches():
 async def test_what_is_not_the_model_s_is_told_as_it_is(composition):
     assert composition.say("Hello!") == AnswerDelta("Hello!")
     assert (composition.text, composition.refusal(), composition.citations) == ("Hello!", None, [])
+
+
+class TestCut:
+    @pytest.mark.parametrize("mode", ["strict", "flag", "off"])
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("Tides rise [1]. They fall [2", "Tides rise [1]."),
+            ("Tides rise [1]. They fall wi", "Tides rise [1]."),
+            ("Tides rise [1]. They fall [2].", "Tides rise [1]. They fall [2]."),
+            ("Tides rise [1]. They fall by 3.", "Tides rise [1]."),
+            ("Tides rise [1].\n\n- They fall [2].\n- They", "Tides rise [1].\n\n- They fall [2]."),
+            ("Tides rise [1].\n\n| a | b |\n| --- | --- |\n| They fall [2]", "Tides rise [1]."),
+            ("Tides rise [1].\n\n```\nfall(", "Tides rise [1]."),
+            ("Tides rise [1].\n\n## They fa", "Tides rise [1]."),
+            ("Tides rise [1].", "Tides rise [1]."),
+            ("Tides ri", ""),
+        ],
+        ids=[
+            "a citation",
+            "a word",
+            "nothing",
+            "a number",
+            "an item",
+            "a row",
+            "code",
+            "a heading",
+            "one",
+            "the first",
+        ],
+    )
+    async def test_the_sentence_in_which_a_model_was_stopped_is_left_out(self, mode, text, told):
+        composition = composition_of(mode)
+        await composition.add(text)
+        await composition.finish("length")
+        assert composition.text == told
+        assert composition.grounding().cut == "length"
+
+    async def test_an_answer_of_which_nothing_is_whole_is_none(self):
+        composition = composition_of()
+        await composition.add("Tides ri")
+        await composition.finish("content_filter")
+        assert composition.refusal().reason == "empty_answer"
+
+    async def test_a_whole_answer_says_nothing_of_it(self):
+        assert (await composed("Tides rise [1].")).grounding().cut is None

@@ -8,8 +8,9 @@ from agents import Agent, RunConfig, Runner
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
+from app.chat.extraction import Extractor
 from app.chat.material import message_of
-from app.chat.models import make_agent, make_model
+from app.chat.models import make_agent
 from app.chat.offline import OfflineModel
 from app.chat.prompts import NO_ANSWER, load_prompt
 from app.settings import Settings
@@ -25,7 +26,8 @@ UNTRACED = RunConfig(tracing_disabled=True)
 @pytest.fixture
 def agent(terms: TermEncoder, embedder: Embedder) -> Agent[TurnContext]:
     settings = Settings(model_provider="offline")
-    return make_agent(load_prompt("book_agent", "v1"), settings, make_model(settings, None, terms, embedder))
+    model = OfflineModel(Extractor(terms.stems, embedder.embed_texts))
+    return make_agent(load_prompt("book_agent", "v1"), settings).clone(model=model)
 
 
 def asked(*questions: str) -> list[Any]:

@@ -25,7 +25,7 @@ GEMINI_STATUS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """Made by `text`, `tool_calls`, `error`, `json` or `raw`; slowed or cut by `paced`."""
+    """Made by `text`, `tool_calls`, `pieces`, `error`, `json` or `raw`; slowed or cut by `paced`."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +34,10 @@ class Reply:
     finish_reason: str = "stop"
     body: Any = None
     """Instead of a completion: JSON, or a str sent as it is."""
+    parts: Sequence[Json] | None = None
+    """Instead of a completion: what is in each chunk of the stream beside the envelope."""
+    is_done: bool = True
+    """Of parts: the stream says that it is over."""
     chunks: Sequence[bytes] | None = None
     """Instead of a completion: the bytes of the reply."""
     first_byte_s: float = 0.0
@@ -53,6 +57,11 @@ class Reply:
         return cls(status=status, body=body, headers=headers or {})
 
     @classmethod
+    def pieces(cls, *parts: Json, is_done: bool = True) -> Self:
+        """Just these chunks, made by `piece` or by hand; without a stream, what they come to as one message."""
+        return cls(parts=parts, is_done=is_done)
+
+    @classmethod
     def error(cls, status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> Self:
         """Without a body, one in the provider's own shape."""
         return cls.json(body, status, headers)
@@ -64,11 +73,16 @@ class Reply:
 
     @property
     def is_completion(self) -> bool:
-        return self.status == HTTPStatus.OK and self.body is None and self.chunks is None
+        return self.status == HTTPStatus.OK and self.body is None and self.chunks is None and self.parts is None
 
     def paced(self, *, first_byte_s: float = 0.0, chunk_s: float = 0.0, cut_after: int | None = None) -> Self:
         """Late, slow, or cut after so many chunks: events of a stream; a reply that is no stream has two."""
         return replace(self, first_byte_s=first_byte_s, chunk_s=chunk_s, cut_after=cut_after)
+
+
+def piece(delta: Json | None = None, finish_reason: str | None = None, **rest: Any) -> Json:
+    """A chunk with one choice."""
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}], **rest}
 
 
 def error_body(flavour: Flavour, status: int, message: str, code: str | None = None) -> Any:
@@ -86,6 +100,29 @@ def completion(reply: Reply, request: Json, flavour: Flavour) -> Json:
         message["tool_calls"] = _tool_calls(reply, flavour)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(reply, flavour)}
     return _envelope("chat.completion", request, choices=[choice], usage=_usage(reply, request))
+
+
+def whole(reply: Reply, request: Json) -> Json:
+    """The answer to a request without `stream`, of a reply in parts: all that is in them, in one message."""
+    choices = [choice for part in reply.parts or () for choice in part.get("choices") or ()]
+    deltas = [choice["delta"] or {} for choice in choices]
+    message: Json = {"role": "assistant", "content": None, "tool_calls": None}
+    for delta in deltas:
+        for name, value in delta.items():
+            message[name] = value if message.get(name) is None or value is None else message[name] + value
+    reasons = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+    rest = {name: value for part in reply.parts or () for name, value in part.items() if name != "choices"}
+    choice = {"index": 0, "message": message | {"role": "assistant"}, "finish_reason": reasons[-1] if reasons else None}
+    return _envelope("chat.completion", request, **rest, choices=[choice])
+
+
+def part_events(reply: Reply, request: Json) -> Iterator[bytes]:
+    """The answer to a request with `stream`, of a reply in parts."""
+    base = _envelope("chat.completion.chunk", request)
+    for part in reply.parts or ():
+        yield _event(json.dumps(base | part))
+    if reply.is_done:
+        yield _event("[DONE]")
 
 
 def events(reply: Reply, request: Json, flavour: Flavour) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from tests.fakes.completions import Flavour, Json, Reply, completion, error_body, events
+from tests.fakes.completions import Flavour, Json, Reply, completion, error_body, events, part_events, whole
 from tests.fakes.loopback import race
 
 __all__ = ["Received", "Reply", "Script", "ScriptedProvider", "answer_from_passages", "first_sentence"]
@@ -121,6 +121,8 @@ class ScriptedProvider:
         stream = {"content-type": "text/event-stream; charset=utf-8"}
         if reply.chunks is not None:
             return stream, reply.chunks
+        if reply.parts is not None:
+            return (stream, part_events(reply, request)) if request.get("stream") else _whole(whole(reply, request))
         if reply.is_completion and request.get("stream"):
             return stream, events(reply, request, self.flavour)
         if reply.is_completion:

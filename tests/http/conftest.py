@@ -23,6 +23,7 @@ from app.main import create_app
 from app.resources import OpenStore, open_resources, open_server_store
 from app.settings import Secret, Settings
 from tests.conftest import SMALL_BOOK, SilentProgress, new_database
+from tests.fakes.completions import Flavour
 from tests.fakes.loopback import ThreadServer, serve
 from tests.fakes.provider import Script, ScriptedProvider
 from tests.fakes.proxy import FaultProxy
@@ -93,9 +94,9 @@ async def qdrant_proxy(qdrant: FakeQdrant) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 def qdrant_settings(make_settings: Callable[..., Settings], qdrant_proxy: FaultProxy) -> Callable[..., Settings]:
-    """For the Qdrant behind the proxy; nobody waits for it more than a second."""
+    """For the Qdrant behind the proxy; nobody waits for it more than two seconds."""
     key = Secret(QDRANT_KEY)
-    defaults: dict[str, Any] = {"qdrant_api_key": key, "qdrant_timeout_s": 1.0}
+    defaults: dict[str, Any] = {"qdrant_api_key": key, "qdrant_timeout_s": 2.0}
     return lambda **changes: make_settings(qdrant_cluster_endpoint=qdrant_proxy.url, **defaults | changes)
 
 
@@ -108,9 +109,10 @@ async def start_over_qdrant(
 
         async def start_over_qdrant(**changes: Any) -> httpx.AsyncClient:
             settings = qdrant_settings(**changes)
-            client = open_client(settings)
+            patient = qdrant_settings(qdrant_timeout_s=30.0)
+            client = open_client(patient)
             stack.push_async_callback(client.close)
-            writer = QdrantWriter(client, settings, identity_of(embedder))
+            writer = QdrantWriter(client, patient, identity_of(embedder))
             await Indexer(IndexOptions(source=SMALL_BOOK), embedder, terms, SilentProgress()).run(writer)
             return await start(settings, open_store=open_server_store)
 
@@ -163,15 +165,15 @@ def scripted(
     """Serves an index with some settings until the module ends, with a scripted model behind it."""
     with ExitStack() as stack:
 
-        def scripted(index: Path = indexed_once, **changes: Any) -> Scripted:
+        def scripted(index: Path = indexed_once, flavour: Flavour = "openai", **changes: Any) -> Scripted:
             folder = tmp_path_factory.mktemp("scripted") / "index"
             copy_tree(index, folder)
-            provider = ScriptedProvider([])
+            provider = ScriptedProvider([], flavour=flavour)
             defaults: dict[str, Any] = {
                 "database_url": Secret(stack.enter_context(new_database(postgres))),
-                "model_provider": "openai",
-                "openai_base_url": stack.enter_context(ThreadServer(provider.app)).url + provider.prefix,
-                "openai_api_key": Secret(KEY),
+                "model_provider": flavour,
+                f"{flavour}_base_url": stack.enter_context(ThreadServer(provider.app)).url + provider.prefix,
+                f"{flavour}_api_key": Secret(KEY),
                 "model_attempts": 1,
                 "rate_limit_per_minute": 0,
                 "book_title": "A Small Book of Tides",

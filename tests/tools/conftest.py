@@ -16,7 +16,7 @@ CONFIG = RunConfig(tracing_disabled=True, trace_include_sensitive_data=False)
 def shown(request: pytest.FixtureRequest) -> Callable[..., Awaitable[list[str]]]:
     """Gives what the model is shown after each of its calls."""
 
-    async def run(tool: FunctionTool, context: TurnContext, *calls: dict[str, Any]) -> list[str]:
+    async def run(tool: FunctionTool, context: TurnContext, *calls: dict[str, Any] | str) -> list[str]:
         steps = [[function_call(tool.name, arguments, call_id=f"call-{n}")] for n, arguments in enumerate(calls)]
         agent = Agent(name="reader", model=ScriptedModel([*steps, [assistant_message("Done.")]]), tools=[tool])
         if request.param:

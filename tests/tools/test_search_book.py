@@ -12,7 +12,7 @@ from app.errors import VectorStoreUnavailableError
 from tests.fakes.sources import BookInMemory, HistoryInMemory, exchange, passage, turn_context
 from tools.context import ToolCall, TurnContext
 from tools.lookup_history import lookup_history
-from tools.search_book import EVIDENCE, HINTS, NAME, NOTHING, render, search_book, told
+from tools.search_book import EVIDENCE, HINTS, MOST_SEARCHES, NAME, NO_MORE, NOTHING, render, search_book, told
 
 SPRING = passage("Spring tides come at full moon.", "Tides > Spring tides")
 NEAP = passage("Neap tides come later.", "Tides > Neap tides")
@@ -131,6 +131,14 @@ async def test_a_search_that_fails_ends_the_run_with_our_error_as_the_cause(show
         await shown(search_book, context, QUERY)
     assert caught.value.__cause__ is error
     assert (context.calls, context.shown) == ({}, [])
+
+
+async def test_after_so_many_searches_there_are_no_more_and_the_model_is_told(shown):
+    context = turn_context([SPRING])
+    *texts, last = await shown(search_book, context, *[QUERY] * (MOST_SEARCHES + 1))
+    assert [ids_in(text) for text in texts] == [[1]] * MOST_SEARCHES
+    assert last == NO_MORE
+    assert len(context.book.searches) == len(context.calls) == MOST_SEARCHES
 
 
 @pytest.mark.parametrize(

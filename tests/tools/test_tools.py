@@ -10,6 +10,8 @@ from tools.lookup_history import lookup_history
 from tools.search_book import search_book
 
 TOOLS = [search_book, lookup_history]
+KEYWORDS = {"type", "properties", "required", "additionalProperties", "description", "title", "anyOf"}
+"""That the strict mode of OpenAI and the schemas of Gemini both have."""
 
 
 def keys_of(schema: Any) -> Iterator[str]:
@@ -36,6 +38,13 @@ def test_every_argument_is_one_value_or_null(tool: FunctionTool):
         kinds = [each["type"] for each in argument.get("anyOf", [argument])]
         assert set(kinds) <= {"string", "integer", "boolean", "null"}
     assert not {"$ref", "$defs", "allOf", "oneOf"} & set(keys_of(tool.params_json_schema))
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_the_schema_has_no_keyword_that_a_provider_refuses(tool: FunctionTool):
+    """Such as `default`, `examples`, `format` or `$ref`."""
+    arguments = set(tool.params_json_schema["properties"])
+    assert set(keys_of(tool.params_json_schema)) - arguments <= KEYWORDS
 
 
 def test_a_search_needs_a_query_and_may_have_the_rest_null():
