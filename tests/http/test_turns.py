@@ -8,6 +8,7 @@ import pytest
 from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
+from app.chat.events import fold
 from app.chat.opening import open_turn
 from app.errors import DatabaseUnavailableError
 from app.history.conversations import Conversations
@@ -71,7 +72,7 @@ async def test_a_turn_that_is_dropped_at_once_is_cancelled_where_the_setting_say
     assert await settled(held) == ["cancelled"]
 
 
-async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(resources, monkeypatch):
+async def test_an_answer_that_is_being_stored_when_it_is_cancelled_is_stored_and_told(resources, monkeypatch):
     held = await resources(ANSWER)
     storing, go_on = asyncio.Event(), asyncio.Event()
     store = Conversations.store_answer
@@ -83,9 +84,11 @@ async def test_an_answer_that_is_being_stored_when_its_client_leaves_is_stored(r
 
     monkeypatch.setattr(Conversations, "store_answer", slow_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    reading = asyncio.create_task(fold(decoded(turn.read())))
     await storing.wait()
     held.turn_parts.running.get(turn.turn_id).cancel()
     go_on.set()
+    assert (await reading).status == "answered"
     assert await settled(held) == ["answered"]
 
 
