@@ -95,7 +95,7 @@ async def open_resources(
         agent = make_agent(prompt, settings, make_model(settings, client, terms, embedder))
         processes, turns, running = Processes(database), Turns(database), RunningTurns()
         journal, followed = Journal(turns), Followed(turns)
-        presence = Presence(processes, turns, conversations, running, settings.journal_hours)
+        presence = Presence(settings, processes, turns, conversations, running)
         await presence.begin(alone=alone)
         stack.push_async_callback(presence.leave)
         for work in (journal.run(), presence.run(), presence.watch_cancels()):

@@ -19,7 +19,7 @@ from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
 from app.chat.courtesies import NOTHING_BEFORE, reply_to
-from app.chat.event_log import Entry, EventLog
+from app.chat.event_log import LAST, Entry, EventLog
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -55,6 +55,7 @@ from app.settings import Settings
 from tools.context import TurnContext
 
 Emit = Callable[[Event], None]
+STORE_ATTEMPTS = 4
 log = structlog.get_logger(__name__)
 
 
@@ -96,7 +97,7 @@ class Turn:
         self._refusal: Refusal | None = None
         self._first_text_s: float | None = None
         self._absence = Absence(parts.settings, parts.turns, stored.turn_id, self.cancel, lambda: self._log.readers)
-        self._log = EventLog(self._absence.begin)
+        self._log = EventLog(self._left)
         self._is_ending = False
         self._stopped_by: BookAgentError | None = None
 
@@ -120,6 +121,10 @@ class Turn:
         self._stopped_by = error
         self.cancel()
 
+    def _left(self) -> None:
+        if not self._is_ending:
+            self._absence.begin()
+
     def _emit(self, event: Event) -> None:
         self._publish(self._log.next_entry(event))
 
@@ -129,13 +134,16 @@ class Turn:
             self._parts.journal.add(self.stored.turn_id, entry)
 
     async def _run(self) -> None:
-        """Publishes exactly one terminal event, after the answer is stored."""
+        """Publishes exactly one terminal event, after the answer is stored; or before, where that takes too long."""
         with self._parts.metrics.turns_running.track_inprogress():
             self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
             answer = await self._concluded(self._timed(self._emit))
             self._is_ending = True
             self._absence.end()
-            self._publish(await self._kept(answer))
+            last, unstored = await self._kept(answer)
+            self._publish(last)
+        if unstored is not None:
+            await self._store_later(unstored, last)
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:
@@ -150,18 +158,34 @@ class Turn:
         refusal = self._refusal or self._composition.refusal()
         return self._result("refused" if refusal else "answered", refusal=refusal)
 
-    async def _kept(self, answer: Answer) -> Entry:
-        """The last event. An answer that cannot be stored now is a failed one, and stored as that later."""
+    async def _kept(self, answer: Answer) -> tuple[Entry, Answer | None]:
+        """The last event. An answer that cannot be stored now is a failed one, and is to be stored as that."""
         count(self._parts.metrics, answer)
         last = self._log.next_entry(terminal(answer))
         try:
-            await asyncio.shield(self._parts.running.store(self._store(answer, last)))
+            await asyncio.shield(self._parts.running.store(self._store_soon(answer, last)))
+        except TurnLostError as error:
+            return await self._end_elsewhere() or self._log.next_entry(terminal(self._failed(error))), None
         except BookAgentError as error:
-            answer = self._failed(error)
-            last = self._log.next_entry(terminal(answer))
-            if not isinstance(error, TurnLostError):
-                self._parts.running.store(self._store_later(answer, last))
-        return last
+            failed = self._failed(error)
+            return self._log.next_entry(terminal(failed)), failed
+        return last, None
+
+    async def _end_elsewhere(self) -> Entry | None:
+        """The last event of a turn that another server has given up."""
+        with contextlib.suppress(BookAgentError):
+            [events] = await self._parts.turns.events_after([(self.stored.turn_id, 0)])
+            if events and events[-1].type in LAST:
+                return Entry(events[-1].id, events[-1].type, events[-1].body.encode())
+        return None
+
+    async def _store_soon(self, answer: Answer, last: Entry) -> None:
+        """A connection that breaks off may have stored it or not: only the next try can say so."""
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailableError, attempts=STORE_ATTEMPTS, timeout=self._parts.settings.database_timeout_s
+        ):
+            with attempt:
+                await self._store(answer, last)
 
     async def _store(self, answer: Answer, last: Entry) -> None:
         await self._parts.journal.flush()

@@ -9,16 +9,20 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import EventSource
+from psycopg.conninfo import make_conninfo
 
 from app.book.edge_store import EdgeStore
 from app.book.embedding import Embedder
 from app.book.sparse_copy import copy_tree
+from app.history.embedded_postgres import EmbeddedPostgres
+from app.history.migrations import migrate
 from app.main import create_app
 from app.resources import OpenStore, open_resources
 from app.settings import Secret, Settings
 from tests.conftest import new_database
-from tests.fakes.loopback import ThreadServer, serve
+from tests.fakes.loopback import HOST, ThreadServer, bind, port_of, serve
 from tests.fakes.provider import Script, ScriptedProvider
+from tests.fakes.proxy import FaultProxy
 from tests.http.scripted import KEY, Scripted
 
 
@@ -46,8 +50,11 @@ async def start(embedder: Embedder, small_index: Path, database_url: str) -> Asy
                 open_store=open_store or (lambda _: EdgeStore(small_index)),
                 embedder=Borrowed(embedder),
             )
-            url = await stack.enter_async_context(serve(create_app(settings, open_resources=opener)))
-            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+            app = create_app(settings, open_resources=opener)
+            url = await stack.enter_async_context(serve(app))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+            client.app = app  # type: ignore[attr-defined]
+            return client
 
         yield start
 
@@ -68,6 +75,18 @@ async def replica(
             return client
 
         yield replica
+
+
+@pytest.fixture
+async def postgres_proxy(tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    """Before a server of the test's own."""
+    with bind() as reserved:
+        port = port_of(reserved)
+    with EmbeddedPostgres(tmp_path / "pg", durable=False, port=port) as url:
+        migrate(url)
+        async with FaultProxy(port) as proxy:
+            proxy.url_of_database = make_conninfo(url, host=HOST, port=proxy.port)  # type: ignore[attr-defined]
+            yield proxy
 
 
 @pytest.fixture

@@ -6,15 +6,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions
 from app.book.qdrant_store import QdrantStore, open_client
 from app.book.qdrant_writer import QdrantWriter
 from app.errors import ConfigurationError
-from app.history.embedded_postgres import EmbeddedPostgres
-from app.history.migrations import migrate
 from app.resources import check_store, open_server_store
 from app.settings import Secret
 from tests.conftest import SMALL_BOOK, SilentProgress
@@ -134,14 +131,8 @@ class TestQdrant:
 
 class TestPostgres:
     @pytest.fixture
-    async def proxy(self, stack, tmp_path):
-        with bind() as reserved:
-            port = port_of(reserved)
-        url = stack.enter_context(EmbeddedPostgres(tmp_path / "pg", durable=False, port=port))
-        migrate(url)
-        proxy = await stack.enter_async_context(FaultProxy(port))
-        proxy.url_of_database = make_conninfo(url, host="127.0.0.1", port=proxy.port)
-        return proxy
+    async def proxy(self, postgres_proxy):
+        return postgres_proxy
 
     @pytest.fixture
     async def client(self, start, make_settings, proxy):

@@ -108,6 +108,43 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
     assert await settled(held) == ["failed"]
 
 
+async def test_an_answer_that_was_stored_though_the_connection_broke_is_told_as_it_is_kept(resources, monkeypatch):
+    held = await resources(ANSWER)
+    store, breaks = Conversations.store_answer, [True]
+
+    async def store_and_break(*args):
+        await store(*args)
+        if breaks:
+            breaks.clear()
+            raise DatabaseUnavailableError
+
+    monkeypatch.setattr(Conversations, "store_answer", store_and_break)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    assert [event async for event in decoded(turn.read())][-1].status == "answered"
+    assert await settled(held) == ["answered"]
+
+
+async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, monkeypatch):
+    held = await resources(ANSWER)
+    storing, go_on = asyncio.Event(), asyncio.Event()
+    store = Conversations.store_answer
+
+    async def slow_store(*args):
+        storing.set()
+        await go_on.wait()
+        await store(*args)
+
+    monkeypatch.setattr(Conversations, "store_answer", slow_store)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    events = turn.read()
+    await anext(events)
+    await storing.wait()
+    await events.aclose()
+    go_on.set()
+    assert await settled(held) == ["answered"]
+    assert "Absence._wait" not in {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
+
+
 async def test_running_turns_end_with_an_event_that_says_so_when_the_server_stops(resources):
     held = await resources(Reply.text(f"{WELL} " + "And more " * 500).paced(chunk_s=0.05))
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
