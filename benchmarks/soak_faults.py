@@ -11,7 +11,7 @@ from soak_stage import Server, Stage
 from tests.fakes.proxy import FaultProxy, Mode
 
 MODES: tuple[Mode, ...] = ("refuse", "blackhole", "cut", "delay")
-QUIET_S = (1.0, 5.0)
+QUIET_S = (1.0, 9.0)
 FAULT_S = (0.2, 4.0)
 LONG_S = 14.0
 """Long enough for the other servers to give a silent one up."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from app.chat.event_log import Entry
-from app.errors import BookAgentError, StoppingError
+from app.errors import BookAgentError
 from app.history.turns import Turns
 
 EVERY_S = 0.2
@@ -46,7 +46,7 @@ class Followed:
     async def read(self, turn_id: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
         """The turn's events after an id, up to the last. Ends before it when this server stops or has no database."""
         if self._is_closed:
-            raise StoppingError
+            return
         reader = _Reader(turn_id, after)
         self._readers.add(reader)
         if self._looking is None or self._looking.done():

@@ -92,6 +92,8 @@ def translate(error: Exception) -> BookAgentError:
         return _translate_client_error(error)
     if isinstance(error, agents.exceptions.AgentsException):
         return _translate_sdk_error(error)
+    if isinstance(error, httpx2.TransportError):  # of an error's body, which the client does not wrap
+        return ModelUnavailableError()
     if isinstance(error, json.JSONDecodeError):
         return ModelBehaviourError("The model provider did not answer in JSON.")
     return BookAgentError()

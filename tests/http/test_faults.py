@@ -211,12 +211,13 @@ class TestModel:
         ("reply", "detail"),
         [
             (Reply.error(500), "not available"),
+            (Reply.error(500).paced(cut_after=1), "not available"),
             (Reply.error(401), "refused the API key"),
             (Reply.error(404), "MODEL_NAME"),
             (Reply.error(429, headers={"retry-after": "1"}), "too many requests"),
             (Reply.error(400), "refused the request"),
         ],
-        ids=["500", "401", "404", "429", "400"],
+        ids=["500", "500, cut", "401", "404", "429", "400"],
     )
     async def test_a_failing_provider_is_a_problem_and_the_turn_is_kept_as_failed(
         self, client, provider, database, reply, detail

@@ -223,6 +223,12 @@ async def test_a_turn_that_runs_for_long_is_not_given_up_by_its_own_server(soon,
         await stream.until("answer.completed")
 
 
+async def test_a_server_that_stops_lets_who_comes_to_follow_go_elsewhere(left_over, here):
+    here.app.state.resources.turn_parts.followed.close()
+    async with resuming(here, left_over.turn_id) as followed:
+        assert await followed.all() == b""
+
+
 async def test_one_of_several_servers_gives_a_turn_up(soon, left_over, here, elsewhere, database):
     async with resuming(here, left_over.turn_id) as one, resuming(elsewhere, left_over.turn_id) as two:
         async with asyncio.timeout(10):
