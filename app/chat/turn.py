@@ -44,7 +44,13 @@ from app.chat.record import problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.chat.turn_metrics import count
-from app.errors import BookAgentError, DatabaseUnavailableError, TurnLostError, TurnTimeoutError
+from app.errors import (
+    BookAgentError,
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    TurnLostError,
+    TurnTimeoutError,
+)
 from app.grounding.links import Links
 from app.grounding.support import Judge
 from app.history.conversations import PUBLIC, Conversations, StoredTurn
@@ -56,6 +62,8 @@ from tools.context import TurnContext
 
 Emit = Callable[[Event], None]
 STORE_ATTEMPTS = 4
+LONGEST_WAIT_S = 5.0
+"""Between two tries to store an answer."""
 log = structlog.get_logger(__name__)
 
 
@@ -99,6 +107,7 @@ class Turn:
         self._absence = Absence(parts.settings, parts.turns, stored.turn_id, self.cancel, lambda: self._log.readers)
         self._log = EventLog(self._left)
         self._is_ending = False
+        self._may_be_stored = False
         self._stopped_by: BookAgentError | None = None
 
     def start(self) -> None:
@@ -143,7 +152,8 @@ class Turn:
             last, unstored = await self._kept(answer)
             self._publish(last)
         if unstored is not None:
-            await self._store_later(unstored, last)
+            with contextlib.suppress(TurnLostError):
+                await self._store_later(unstored, last)
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:
@@ -180,28 +190,35 @@ class Turn:
         return None
 
     async def _store_soon(self, answer: Answer, last: Entry) -> None:
-        """A connection that breaks off may have stored it or not: only the next try can say so."""
-        async for attempt in stamina.retry_context(
-            on=DatabaseUnavailableError, attempts=STORE_ATTEMPTS, timeout=self._parts.settings.database_timeout_s
-        ):
-            with attempt:
-                await self._store(answer, last)
+        """Where it may be stored already, nothing else can be told: then it takes as long as it takes."""
+        try:
+            async for attempt in stamina.retry_context(
+                on=DatabaseUnavailableError, attempts=STORE_ATTEMPTS, timeout=self._parts.settings.database_timeout_s
+            ):
+                with attempt:
+                    await self._store(answer, last)
+        except DatabaseUnavailableError:
+            if not self._may_be_stored:
+                raise
+            await self._store_later(answer, last)
 
     async def _store(self, answer: Answer, last: Entry) -> None:
         await self._parts.journal.flush()
-        await self._parts.conversations.store_answer(
-            self._owner,
-            answer.message_id,
-            record_of(answer, self._composition.withheld),
-            stored(answer.turn_id, last),
-        )
+        record = record_of(answer, self._composition.withheld)
+        try:
+            await self._parts.conversations.store_answer(
+                self._owner, answer.message_id, record, stored(answer.turn_id, last)
+            )
+        except OutcomeUnknownError:
+            self._may_be_stored = True
+            raise
 
     async def _store_later(self, answer: Answer, last: Entry) -> None:
         """As long as this process lives; after it, another one sees that the turn has no end."""
         async for attempt in stamina.retry_context(
-            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=30.0
+            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=LONGEST_WAIT_S
         ):
-            with attempt, contextlib.suppress(TurnLostError):
+            with attempt:
                 await self._store(answer, last)
 
     async def _answer(self, emit: Emit) -> None:

@@ -10,7 +10,7 @@ import structlog
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
+from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError, OutcomeUnknownError
 from app.history.migrations import pending_migrations
 from app.settings import Settings
 
@@ -84,9 +84,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """All of it, or nothing."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        """All of it, or nothing. Raises OutcomeUnknownError where the connection breaks at the very end."""
+        is_done = False
+        try:
+            async with self.connection() as connection, connection.transaction():
+                yield connection
+                is_done = True
+        except DatabaseUnavailableError as error:
+            if is_done:
+                raise OutcomeUnknownError from error
+            raise
 
 
 def translate(error: Exception) -> BookAgentError:

@@ -11,7 +11,8 @@ from app.book.identity import identity_of
 from app.book.indexing import Indexer, IndexOptions
 from app.book.qdrant_store import QdrantStore, open_client
 from app.book.qdrant_writer import QdrantWriter
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, DatabaseUnavailableError, OutcomeUnknownError
+from app.history.database import Database
 from app.resources import check_store, open_server_store
 from app.settings import Secret
 from tests.conftest import SMALL_BOOK, SilentProgress
@@ -157,6 +158,28 @@ class TestPostgres:
         proxy.drop_all()
         await asyncio.sleep(0)
         assert (await ask(client, QUESTION))["status"] == "answered"
+
+    async def test_only_what_breaks_at_the_end_of_a_transaction_may_be_stored(self, stack, make_settings, proxy):
+        database = Database(make_settings(database_url=Secret(proxy.url_of_database)))
+        stack.push_async_callback(database.close)
+        await database.open()
+
+        async def transact(*steps):
+            async with database.transaction() as connection:
+                for step in steps:
+                    await step(connection)
+
+        async def ask(connection):
+            await connection.execute("select 1")
+
+        async def drop(_):
+            proxy.drop_all()
+
+        with pytest.raises(OutcomeUnknownError):
+            await transact(ask, drop)
+        with pytest.raises(DatabaseUnavailableError) as early:
+            await transact(drop, ask)
+        assert early.type is DatabaseUnavailableError
 
     async def test_no_connection_is_held_while_the_model_runs(self, start, make_settings, database_url, stack):
         provider = ScriptedProvider([Reply.text("NO_ANSWER").paced(first_byte_s=1.5) for _ in range(10)])

@@ -1,7 +1,7 @@
 """What becomes of a turn whatever happens to its client, its database or its server."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -9,8 +9,9 @@ from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
 from app.chat.opening import open_turn
-from app.errors import DatabaseUnavailableError
+from app.errors import DatabaseUnavailableError, OutcomeUnknownError
 from app.history.conversations import Conversations
+from app.history.database import Database
 from app.main import create_app
 from app.settings import Secret
 from tests.fakes.loopback import serve
@@ -47,6 +48,10 @@ async def statuses(resources) -> list[str]:
     async with resources.database.connection() as connection:
         rows = await (await connection.execute("select status from messages where role = 'assistant'")).fetchall()
     return [row["status"] for row in rows]
+
+
+async def last_of(turn):
+    return [event async for event in decoded(turn.read())][-1]
 
 
 async def settled(resources) -> list[str]:
@@ -122,6 +127,31 @@ async def test_an_answer_that_was_stored_though_the_connection_broke_is_told_as_
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     assert [event async for event in decoded(turn.read())][-1].status == "answered"
     assert await settled(held) == ["answered"]
+
+
+async def test_where_an_answer_may_be_stored_nothing_else_is_told_however_long_the_database_is_away(
+    resources, monkeypatch
+):
+    held = await resources(ANSWER)
+    transaction, breaks = Database.transaction, [True]
+
+    @asynccontextmanager
+    async def broken_transaction(self):
+        if not breaks:
+            raise DatabaseUnavailableError
+        breaks.clear()
+        async with transaction(self) as connection:
+            yield connection
+        raise OutcomeUnknownError
+
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    monkeypatch.setattr(Database, "transaction", broken_transaction)
+    reading = asyncio.create_task(last_of(turn))
+    assert await settled(held) == ["answered"]
+    done, _ = await asyncio.wait({reading}, timeout=2)
+    assert not done
+    monkeypatch.setattr(Database, "transaction", transaction)
+    assert (await reading).status == "answered"
 
 
 async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, monkeypatch):
