@@ -136,6 +136,10 @@ class DatabaseUnavailableError(UnavailableError):
     hint = "Check DATABASE_URL, and that the server runs."
 
 
+class OutcomeUnknownError(DatabaseUnavailableError):
+    """The database is not available, and what was being stored may be stored or not."""
+
+
 class VectorStoreUnavailableError(UnavailableError):
     """The book search is not available."""
 

@@ -98,7 +98,7 @@ async def open_resources(
         stack.push_async_callback(models.close)
         processes, turns, running = Processes(database), Turns(database), RunningTurns()
         journal, followed = Journal(turns), Followed(turns)
-        presence = Presence(processes, turns, conversations, running, followed, settings.journal_hours)
+        presence = Presence(settings, processes, turns, conversations, running, followed)
         await presence.begin(alone=alone)
         stack.push_async_callback(presence.leave)
         for work in (journal.run(), presence.run(), presence.watch_cancels()):

@@ -128,6 +128,7 @@ def test_whatever_the_client_or_the_sdk_raises_becomes_ours(error):
         pytest.param(refused(openai.RateLimitError, 429), ModelUnavailableError, id="429"),
         pytest.param(refused(openai.InternalServerError, 500), ModelUnavailableError, id="500"),
         pytest.param(openai.APIConnectionError(request=REQUEST), ModelUnavailableError, id="no connection"),
+        pytest.param(httpx2.ReadError("cut"), ModelUnavailableError, id="an error's body is cut"),
         pytest.param(openai.APITimeoutError(REQUEST), ModelUnavailableError, id="timeout"),
         pytest.param(agents.exceptions.ModelTimeoutError(1), ModelUnavailableError, id="the SDK's timeout"),
         pytest.param(agents.MaxTurnsExceeded("6"), ModelBehaviourError, id="too many calls"),

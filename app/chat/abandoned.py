@@ -11,7 +11,7 @@ from app.chat.journal import stored
 from app.chat.record import problem_of, record_of
 from app.errors import TurnLostError
 from app.history.conversations import Conversations
-from app.history.turns import AbandonedTurn, Turns
+from app.history.turns import AbandonedTurn, StoredEvent, Turns
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -21,9 +21,9 @@ class Origin(msgspec.Struct, frozen=True):
     prompt: PromptIdentity
 
 
+UNWRITTEN = 1_000_000
+"""More events than a server can have told and not written down: who has seen those must see the end, too."""
 GONE = "The server that was answering is gone."
-LEAP = 1_000_000
-"""In the ids: readers may have seen some events that were never written down, and must see this one."""
 log = structlog.get_logger(__name__)
 
 
@@ -32,12 +32,16 @@ async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversatio
     for turn in abandoned:
         [events] = await turns.events_after([(turn.id, 0)])
         answer = _failed(turn, [decode(event.body) for event in events])
-        last = entry_of(len(events) + LEAP, terminal(answer))
+        last = entry_of(_next_id(events), terminal(answer))
         try:
             await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
         except TurnLostError:  # another server was faster
             continue
         log.warning("turn.given_up", turn_id=str(turn.id))
+
+
+def _next_id(events: Sequence[StoredEvent]) -> int:
+    return (events[-1].id if events else 0) + UNWRITTEN
 
 
 def _failed(turn: AbandonedTurn, events: Sequence[Event]) -> Answer:

@@ -19,7 +19,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 class Entry(NamedTuple):
     id: int
-    """From 1; without a gap, as long as its server lives."""
+    """From 1, without a gap; but for the last one of a turn that was given up."""
     type: str
     body: bytes
     """JSON."""

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
 import structlog
 
 from app.chat.event_log import Entry
-from app.errors import BookAgentError, StoppingError
+from app.errors import BookAgentError
 from app.history.turns import Turns
 
 EVERY_S = 0.2
@@ -46,7 +46,7 @@ class Followed:
     async def read(self, turn_id: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
         """The turn's events after an id, up to the last. Ends before it when this server stops or has no database."""
         if self._is_closed:
-            raise StoppingError
+            return
         reader = _Reader(turn_id, after)
         self._readers.add(reader)
         if self._looking is None or self._looking.done():
@@ -64,10 +64,9 @@ class Followed:
         self._is_closed = True
         self._dismiss()
 
-    def _dismiss(self, but: Collection[UUID] = ()) -> None:
+    def _dismiss(self) -> None:
         for reader in self._readers:
-            if reader.turn_id not in but:
-                reader.entries.put_nowait(None)
+            reader.entries.put_nowait(None)
 
     async def _look(self) -> None:
         """As long as anybody follows."""
@@ -78,7 +77,7 @@ class Followed:
                 await self._deliver(list(self._readers))
                 if time.monotonic() > marked + MARK_EVERY_S:
                     marked = time.monotonic()
-                    self._dismiss(but=await self._turns.mark_followed([one.turn_id for one in self._readers]))
+                    await self._mark(list(self._readers))
                 seen = time.monotonic()
             except BookAgentError as error:
                 log.warning("turn.not_followed", readers=self.readers, error=type(error).__name__)
@@ -87,7 +86,14 @@ class Followed:
                     return
             await asyncio.sleep(EVERY_S)
 
-    async def _deliver(self, readers: list[_Reader]) -> None:
+    async def _mark(self, readers: Sequence[_Reader]) -> None:
+        """Readers of a turn that is gone are let go."""
+        there = await self._turns.mark_followed([reader.turn_id for reader in readers])
+        for reader in readers:
+            if reader.turn_id not in there:
+                reader.entries.put_nowait(None)
+
+    async def _deliver(self, readers: Sequence[_Reader]) -> None:
         found = await self._turns.events_after([(reader.turn_id, reader.after) for reader in readers])
         for reader, events in zip(readers, found, strict=True):
             for event in events:

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from app.chat.event_log import Entry
-from app.errors import BookAgentError
+from app.errors import BookAgentError, DatabaseUnavailableError
 from app.history.turns import StoredEvent, Turns
 
 DELAY_S = 0.02
@@ -25,18 +25,32 @@ class Journal:
         self._pending: list[StoredEvent] = []
         self._is_pending = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._failures = 0
 
     def add(self, turn_id: UUID, entry: Entry) -> None:
         self._pending.append(stored(turn_id, entry))
         self._is_pending.set()
 
     async def flush(self) -> None:
-        """All that was added before. What cannot be written stays. Raises DatabaseUnavailableError."""
+        """All that was added before. What cannot be written stays. Raises DatabaseUnavailableError.
+
+        Who waited while another one tried in vain does not try again: the last would wait for all before it.
+        """
+        failures = self._failures
         async with self._writing:
-            while batch := self._pending[:BATCH]:
-                await self._turns.add_events(batch)
-                del self._pending[: len(batch)]
-            self._is_pending.clear()
+            if self._failures != failures:
+                raise DatabaseUnavailableError
+            try:
+                await self._write()
+            except BookAgentError:
+                self._failures += 1
+                raise
+
+    async def _write(self) -> None:
+        while batch := self._pending[:BATCH]:
+            await self._turns.add_events(batch)
+            del self._pending[: len(batch)]
+        self._is_pending.clear()
 
     async def run(self) -> None:
         """Until it is cancelled."""

@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 
 import agents
+import httpx2
 import openai
 
 from app.errors import (
@@ -23,8 +24,8 @@ PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_
 
 NO_QUOTA = "insufficient_quota"
 """A 429 of OpenAI's that does not pass: nothing is left of what was paid for."""
-FAILURES = (openai.OpenAIError, agents.exceptions.AgentsException, BookAgentError)
-"""What a model raises."""
+FAILURES = (openai.OpenAIError, agents.exceptions.AgentsException, httpx2.TransportError, BookAgentError)
+"""What a model raises. The openai client does not wrap what breaks off the body of an error."""
 
 
 def translate(error: Exception) -> BookAgentError:
@@ -35,6 +36,8 @@ def translate(error: Exception) -> BookAgentError:
         return _translate_client_error(error)
     if isinstance(error, agents.exceptions.AgentsException):
         return _translate_sdk_error(error)
+    if isinstance(error, httpx2.TransportError):
+        return ModelUnavailableError()
     if isinstance(error, json.JSONDecodeError):
         return ModelBehaviourError("The model provider did not answer in JSON.")
     return BookAgentError()
@@ -42,7 +45,7 @@ def translate(error: Exception) -> BookAgentError:
 
 def is_passing(error: Exception) -> bool:
     """The same request may succeed when it is made again."""
-    if isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError):
+    if isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError | httpx2.TransportError):
         return True
     if not isinstance(error, openai.APIError) or error.code == NO_QUOTA:
         return False

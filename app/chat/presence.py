@@ -14,6 +14,7 @@ from app.errors import BookAgentError
 from app.history.conversations import Conversations
 from app.history.processes import Processes
 from app.history.turns import Turns
+from app.settings import Settings
 
 BEAT_S = 2.0
 SILENT_S = 10.0
@@ -29,14 +30,13 @@ log = structlog.get_logger(__name__)
 class Presence:
     def __init__(
         self,
+        settings: Settings,
         processes: Processes,
         turns: Turns,
         conversations: Conversations,
         running: RunningTurns,
         followed: Followed,
-        keep_h: float,
     ) -> None:
-        """`keep_h`: hours for which the events of an ended turn are kept."""
         self._processes = processes
         self._followed = followed
         self._active_at = time.monotonic()
@@ -44,7 +44,8 @@ class Presence:
         self._turns = turns
         self._conversations = conversations
         self._running = running
-        self._keep_h = keep_h
+        self._keep_h = settings.journal_hours
+        self._unknown_after_s = SILENT_S + settings.database_timeout_s
         self._pruned = 0.0
 
     async def begin(self, *, alone: bool) -> None:
@@ -110,8 +111,10 @@ class Presence:
             await self._processes.leave()
 
     async def _end_abandoned(self) -> None:
-        abandoned = await self._turns.abandoned(self._processes.id, SILENT_S)
-        await give_up(abandoned, self._conversations, self._turns)
+        ours = self._processes.id
+        abandoned = await self._turns.abandoned(ours, SILENT_S)
+        unknown = await self._turns.unknown(ours, self._running.ids, self._unknown_after_s)
+        await give_up([*abandoned, *unknown], self._conversations, self._turns)
 
     async def _prune(self) -> None:
         if time.monotonic() > self._pruned + PRUNE_EVERY_S:

@@ -17,7 +17,7 @@ from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
 from app.chat.courtesies import NOTHING_BEFORE, reply_to
-from app.chat.event_log import Entry, EventLog
+from app.chat.event_log import LAST, Entry, EventLog
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -45,7 +45,13 @@ from app.chat.record import problem_of, record_of
 from app.chat.running import RunningTurns
 from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.chat.turn_metrics import count
-from app.errors import BookAgentError, DatabaseUnavailableError, TurnLostError, TurnTimeoutError
+from app.errors import (
+    BookAgentError,
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    TurnLostError,
+    TurnTimeoutError,
+)
 from app.grounding.links import Links
 from app.grounding.support import Judge
 from app.history.conversations import PUBLIC, Conversations, StoredTurn
@@ -56,6 +62,9 @@ from app.settings import Settings
 from tools.context import TurnContext
 
 Emit = Callable[[Event], None]
+STORE_ATTEMPTS = 4
+LONGEST_WAIT_S = 5.0
+"""Between two tries to store an answer."""
 log = structlog.get_logger(__name__)
 
 
@@ -100,8 +109,9 @@ class Turn:
         self._refusal: Refusal | None = None
         self._first_text_s: float | None = None
         self._absence = Absence(parts.settings, parts.turns, stored.turn_id, self.cancel, lambda: self._log.readers)
-        self._log = EventLog(self._absence.begin)
+        self._log = EventLog(self._left)
         self._is_ending = False
+        self._may_be_stored = False
         self._stopped_by: BookAgentError | None = None
 
     def start(self) -> None:
@@ -124,6 +134,10 @@ class Turn:
         self._stopped_by = error
         self.cancel()
 
+    def _left(self) -> None:
+        if not self._is_ending:
+            self._absence.begin()
+
     def _emit(self, event: Event) -> None:
         self._publish(self._log.next_entry(event))
 
@@ -133,13 +147,17 @@ class Turn:
             self._parts.journal.add(self.stored.turn_id, entry)
 
     async def _run(self) -> None:
-        """Publishes exactly one terminal event, after the answer is stored."""
+        """Publishes exactly one terminal event, after the answer is stored; or before, where that takes too long."""
         with self._parts.metrics.turns_running.track_inprogress():
             self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
             answer = await self._concluded(self._timed(self._emit))
             self._is_ending = True
             self._absence.end()
-            self._publish(await self._kept(answer))
+            last, unstored = await self._kept(answer)
+            self._publish(last)
+        if unstored is not None:
+            with contextlib.suppress(TurnLostError):
+                await self._store_later(unstored, last)
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:
@@ -154,34 +172,57 @@ class Turn:
         refusal = self._refusal or self._composition.refusal()
         return self._result("refused" if refusal else "answered", refusal=refusal)
 
-    async def _kept(self, answer: Answer) -> Entry:
-        """The last event. An answer that cannot be stored now is a failed one, and stored as that later."""
+    async def _kept(self, answer: Answer) -> tuple[Entry, Answer | None]:
+        """The last event. An answer that cannot be stored now is a failed one, and is to be stored as that."""
         count(self._parts.metrics, answer)
         last = self._log.next_entry(terminal(answer))
         try:
-            await asyncio.shield(self._parts.running.store(self._store(answer, last)))
+            await asyncio.shield(self._parts.running.store(self._store_soon(answer, last)))
+        except TurnLostError as error:
+            return await self._end_elsewhere() or self._log.next_entry(terminal(self._failed(error))), None
         except BookAgentError as error:
-            answer = self._failed(error)
-            last = self._log.next_entry(terminal(answer))
-            if not isinstance(error, TurnLostError):
-                self._parts.running.store(self._store_later(answer, last))
-        return last
+            failed = self._failed(error)
+            return self._log.next_entry(terminal(failed)), failed
+        return last, None
+
+    async def _end_elsewhere(self) -> Entry | None:
+        """The last event of a turn that another server has given up."""
+        with contextlib.suppress(BookAgentError):
+            [events] = await self._parts.turns.events_after([(self.stored.turn_id, 0)])
+            if events and events[-1].type in LAST:
+                return Entry(events[-1].id, events[-1].type, events[-1].body.encode())
+        return None
+
+    async def _store_soon(self, answer: Answer, last: Entry) -> None:
+        """Where it may be stored already, nothing else can be told: then it takes as long as it takes."""
+        try:
+            async for attempt in stamina.retry_context(
+                on=DatabaseUnavailableError, attempts=STORE_ATTEMPTS, timeout=self._parts.settings.database_timeout_s
+            ):
+                with attempt:
+                    await self._store(answer, last)
+        except DatabaseUnavailableError:
+            if not self._may_be_stored:
+                raise
+            await self._store_later(answer, last)
 
     async def _store(self, answer: Answer, last: Entry) -> None:
         await self._parts.journal.flush()
-        await self._parts.conversations.store_answer(
-            self._owner,
-            answer.message_id,
-            record_of(answer, self._composition.withheld),
-            stored(answer.turn_id, last),
-        )
+        record = record_of(answer, self._composition.withheld)
+        try:
+            await self._parts.conversations.store_answer(
+                self._owner, answer.message_id, record, stored(answer.turn_id, last)
+            )
+        except OutcomeUnknownError:
+            self._may_be_stored = True
+            raise
 
     async def _store_later(self, answer: Answer, last: Entry) -> None:
         """As long as this process lives; after it, another one sees that the turn has no end."""
         async for attempt in stamina.retry_context(
-            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=30.0
+            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=LONGEST_WAIT_S
         ):
-            with attempt, contextlib.suppress(TurnLostError):
+            with attempt:
                 await self._store(answer, last)
 
     async def _answer(self, emit: Emit) -> None:

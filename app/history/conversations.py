@@ -131,18 +131,17 @@ class Conversations:
         }
 
         async def store(connection: Connection) -> None:
-            async with connection.transaction():
-                if conversation_id is None:
-                    await connection.execute(STORE_CONVERSATION, [turn.conversation_id, owner, text[:TITLE_LENGTH]])
-                else:
-                    await _touch(connection, owner, conversation_id)
-                if opening is not None and not await insert_turn(
-                    connection, owner, turn.conversation_id, turn.message_id, turn.turn_id, opening
-                ):
-                    raise KeyTakenError
-                await connection.execute(STORE_QUESTION, values)
+            if conversation_id is None:
+                await connection.execute(STORE_CONVERSATION, [turn.conversation_id, owner, text[:TITLE_LENGTH]])
+            else:
+                await _touch(connection, owner, conversation_id)
+            if opening is not None and not await insert_turn(
+                connection, owner, turn.conversation_id, turn.message_id, turn.turn_id, opening
+            ):
+                raise KeyTakenError
+            await connection.execute(STORE_QUESTION, values)
 
-        await self._database.run(store)
+        await self._database.transact(store)
         return turn
 
     async def store_answer(
@@ -155,12 +154,11 @@ class Conversations:
         values |= {"content": without_nul(answer.content), "id": message_id, "owner": owner}
 
         async def store(connection: Connection) -> None:
-            async with connection.transaction():
-                await connection.execute(STORE_ANSWER, values)
-                if last is not None and not await end_turn(connection, last):
-                    raise TurnLostError
+            await connection.execute(STORE_ANSWER, values)
+            if last is not None and not await end_turn(connection, last):
+                raise TurnLostError
 
-        await self._database.run(store)
+        await self._database.transact(store)
 
     async def recent_exchanges(self, owner: str, conversation_id: UUID, limit: int) -> list[Exchange]:
         """Answered ones, oldest first."""

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from app.breaker import Breaker
-from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
+from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError, OutcomeUnknownError
 from app.history.migrations import pending_migrations
 from app.settings import Settings
 
@@ -98,11 +98,26 @@ class Database:
         async with self._guarded(), self._pool.connection() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """All of it, or nothing."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """All of `work`, which may be repeated, or nothing.
+
+        Raises DatabaseUnavailableError, and OutcomeUnknownError where the reply to a commit was lost: all may be done.
+        """
+        is_done = False
+
+        async def all_of_it(connection: Connection) -> T:
+            nonlocal is_done
+            async with connection.transaction():
+                result = await work(connection)
+                is_done = True
+            return result
+
+        try:
+            return await self.run(all_of_it)
+        except DatabaseUnavailableError as error:
+            if is_done:
+                raise OutcomeUnknownError from error
+            raise
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:

@@ -39,7 +39,7 @@ class TurnRow(msgspec.Struct, frozen=True):
 
 
 class AbandonedTurn(msgspec.Struct, frozen=True):
-    """A turn that has not ended, of a server that is gone."""
+    """A turn that has not ended and that nobody answers."""
 
     id: UUID
     owner: str
@@ -51,7 +51,7 @@ class AbandonedTurn(msgspec.Struct, frozen=True):
 class StoredEvent(NamedTuple):
     turn_id: UUID
     id: int
-    """From 1, in order."""
+    """From 1, without a gap; but for the last one of a turn that was given up."""
     type: str
     body: str
     """JSON, as it was sent."""
@@ -97,6 +97,13 @@ where ended_at is null and process_id <> %(ours)s and (%(of)s::uuid[] is null or
         where processes.id = turns.process_id and seen_at > now() - make_interval(secs => %(silent_s)s)
     )
 order by started_at
+limit 100
+"""
+
+UNKNOWN = """
+select id, owner, conversation_id, message_id, origin
+from turns
+where ended_at is null and process_id = %s and id <> all(%s) and started_at < now() - make_interval(secs => %s)
 limit 100
 """
 
@@ -157,6 +164,15 @@ class Turns:
         async def look(connection: Connection) -> list[AbandonedTurn]:
             cursor = connection.cursor(row_factory=class_row(AbandonedTurn))
             return await (await cursor.execute(ABANDONED, values)).fetchall()
+
+        return await self._database.run(look)
+
+    async def unknown(self, ours: UUID, known: Sequence[UUID], older_than_s: float) -> list[AbandonedTurn]:
+        """Open turns of a server that does not know of them: it did not learn that the question was stored."""
+
+        async def look(connection: Connection) -> list[AbandonedTurn]:
+            cursor = connection.cursor(row_factory=class_row(AbandonedTurn))
+            return await (await cursor.execute(UNKNOWN, [ours, list(known), older_than_s])).fetchall()
 
         return await self._database.run(look)
 

@@ -27,8 +27,8 @@ def turns(database):
 
 
 @pytest.fixture
-def make_presence(database, turns, conversations):
-    return lambda: Presence(Processes(database), turns, conversations, RunningTurns(), Followed(turns), 24)
+def make_presence(settings, database, turns, conversations):
+    return lambda: Presence(settings, Processes(database), turns, conversations, RunningTurns(), Followed(turns))
 
 
 @pytest.fixture

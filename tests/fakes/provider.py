@@ -51,6 +51,8 @@ class ScriptedProvider:
         """The only ones there are; None: any name is a model."""
         self.prefix = PREFIXES[flavour] if prefix is None else prefix
         self.requests: list[Received] = []
+        self.replying = 0
+        """Replies on their way."""
         self.abandoned = 0
         """Replies whose client hung up before the end."""
         self.hung_up = asyncio.Event()
@@ -112,9 +114,13 @@ class ScriptedProvider:
     async def _deliver(self, reply: Reply, request: Json, receive: Receive, send: Send) -> None:
         """Sends the reply, and stops when the client leaves."""
         headers, chunks = self._encoded(reply, request)
-        if await race(_send(reply, headers, chunks, send), _disconnect(receive)):
-            self.abandoned += 1
-            self.hung_up.set()
+        self.replying += 1
+        try:
+            if await race(_send(reply, headers, chunks, send), _disconnect(receive)):
+                self.abandoned += 1
+                self.hung_up.set()
+        finally:
+            self.replying -= 1
 
     def _encoded(self, reply: Reply, request: Json) -> tuple[dict[str, str], Iterable[bytes]]:
         """The reply's headers and its chunks."""

@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 from app import breaker as breakers
 from app.breaker import FAILURES
 from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
-from app.history.database import Database, is_lost
+from app.history.database import Connection, Database, is_lost
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.settings import Secret, Settings
 from tests.fakes.loopback import HOST, bind, port_of
@@ -114,7 +114,7 @@ class TestConnection:
 
 
 async def fall_silent(proxy: FaultProxy, database: Database) -> None:
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         await connection.execute("select 1")
         proxy.switch("blackhole")
         await connection.execute("select 2")
@@ -253,9 +253,11 @@ class TestTransaction:
 
 
 async def insert_twice(database: Database) -> None:
-    async with database.transaction() as connection:
+    async def insert(connection: Connection) -> None:
         await connection.execute("insert into notes values (1)")
         await connection.execute("insert into notes values (1 / 0)")
+
+    await database.transact(insert)
 
 
 class TestErrors:

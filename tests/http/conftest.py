@@ -57,8 +57,11 @@ async def start(embedder: Embedder, small_index: Path, database_url: str) -> Asy
                 open_store=open_store or (lambda _: EdgeStore(small_index)),
                 embedder=Borrowed(embedder),
             )
-            url = await stack.enter_async_context(serve(create_app(settings, open_resources=opener)))
-            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+            app = create_app(settings, open_resources=opener)
+            url = await stack.enter_async_context(serve(app))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+            client.app = app  # type: ignore[attr-defined]
+            return client
 
         yield start
 

@@ -103,7 +103,7 @@ async def test_an_answer_goes_on_though_its_reader_left(replica, database, endpo
 async def test_an_answer_that_nobody_comes_back_for_is_cancelled_after_the_grace_time(replica, database, endpoint):
     client = await replica(lambda _: ENDLESS, disconnect_grace_s=0.3)
     with pytest.raises(Exception, match=r".*"):
-        await client.post(endpoint, json={"content": QUESTION}, timeout=1)
+        await client.post(endpoint, json={"content": QUESTION}, timeout=2)
     async with asyncio.timeout(5):
         await client.provider.hung_up.wait()
     async with database.connection() as connection:

@@ -9,7 +9,8 @@ import pytest
 
 from app.book.identity import identity_of
 from app.book.qdrant_store import QdrantStore, open_client
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, DatabaseUnavailableError, OutcomeUnknownError
+from app.history.database import Database
 from app.resources import check_store, open_server_store
 from app.settings import Secret
 from tests.fakes.loopback import bind, port_of, serve
@@ -140,6 +141,32 @@ class TestPostgres:
         await asyncio.sleep(0)
         assert (await ask(client, QUESTION))["status"] == "answered"
 
+    async def test_only_what_breaks_at_the_end_of_a_transaction_may_be_stored(
+        self, stack, make_settings, proxied_url, postgres_proxy
+    ):
+        database = Database(make_settings(database_url=Secret(proxied_url)))
+        stack.push_async_callback(database.close)
+        await database.open()
+
+        async def transact(*steps):
+            async def work(connection):
+                for step in steps:
+                    await step(connection)
+
+            await database.transact(work)
+
+        async def ask(connection):
+            await connection.execute("select 1")
+
+        async def drop(_):
+            postgres_proxy.drop_all()
+
+        with pytest.raises(OutcomeUnknownError):
+            await transact(ask, drop)
+        with pytest.raises(DatabaseUnavailableError) as early:
+            await transact(drop, ask)
+        assert early.type is DatabaseUnavailableError
+
     async def test_no_connection_is_held_while_the_model_runs(self, start, make_settings, database_url, stack):
         provider = ScriptedProvider([Reply.text("NO_ANSWER").paced(first_byte_s=1.5) for _ in range(10)])
         url = await stack.enter_async_context(serve(provider.app))
@@ -193,12 +220,13 @@ class TestModel:
         ("reply", "detail"),
         [
             (Reply.error(500), "not available"),
+            (Reply.error(500).paced(cut_after=1), "not available"),
             (Reply.error(401), "refused the API key"),
             (Reply.error(404), "MODEL_NAME"),
             (Reply.error(429, headers={"retry-after": "1"}), "too many requests"),
             (Reply.error(400), "refused the request"),
         ],
-        ids=["500", "401", "404", "429", "400"],
+        ids=["500", "500, cut", "401", "404", "429", "400"],
     )
     async def test_a_failing_provider_is_a_problem_and_the_turn_is_kept_as_failed(
         self, client, provider, database, reply, detail

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.chat import following, presence
+from app.chat.abandoned import UNWRITTEN
 from app.chat.event_log import LAST, Entry
 from app.chat.events import AnswerDelta, CitationFound, TurnStarted
 from app.chat.journal import stored
@@ -130,6 +131,27 @@ async def test_a_turn_that_is_deleted_while_it_is_followed_ends_the_stream(here,
                 await followed.all()
 
 
+async def test_who_begins_to_follow_while_others_are_looked_up_is_not_sent_away(here, elsewhere, monkeypatch):
+    looking, go_on = asyncio.Event(), asyncio.Event()
+    mark = Turns.mark_followed
+
+    async def slow_mark(*given):
+        found = await mark(*given)
+        looking.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(Turns, "mark_followed", slow_mark)
+    async with asking(here, QUESTION) as one, asking(here, QUESTION) as two:
+        turns = [(await stream.until("turn.started"))["turn_id"] for stream in (one, two)]
+        async with resuming(elsewhere, turns[0]) as first:
+            await looking.wait()
+            async with resuming(elsewhere, turns[1]) as second:
+                go_on.set()
+                await first.until("answer.completed")
+                await second.until("answer.completed")
+
+
 async def test_the_events_of_old_turns_are_forgotten_and_their_answers_are_not(here, database):
     async with asking(here, QUESTION) as stream:
         started = await stream.until("turn.started")
@@ -163,7 +185,7 @@ async def left_over(conversations, database):
 async def test_who_follows_a_server_that_is_gone_is_told_that_the_turn_failed(soon, left_over, here):
     async with resuming(here, left_over.turn_id, 1) as followed, asyncio.timeout(10):
         last = await followed.until("turn.failed")
-    assert [id_of(frame) for frame in followed.raw] == [2, 3, 1_000_003]
+    assert [id_of(frame) for frame in followed.raw] == [2, 3, 3 + UNWRITTEN]
     assert (last["status"], last["error"]["status"]) == ("failed", 503)
     assert last["error"]["detail"] == "The server that was answering is gone."
     assert (last["answer"], len(last["citations"])) == (WELL, 1)
@@ -177,11 +199,34 @@ async def test_who_follows_a_server_that_is_gone_is_told_that_the_turn_failed(so
     }
 
 
-async def test_who_saw_more_than_was_written_down_is_told_of_the_end_too(soon, left_over, here):
-    async with resuming(here, left_over.turn_id, after=50) as followed, asyncio.timeout(10):
+async def test_who_heard_more_than_the_dead_server_wrote_down_is_told_the_end_too(soon, left_over, here):
+    async with resuming(here, left_over.turn_id, 7) as followed, asyncio.timeout(10):
         await followed.until("turn.failed")
-    async with resuming(here, left_over.turn_id, after=50) as again:
-        assert await again.all() == followed.raw[-1]
+    assert len(followed.raw) == 1
+
+
+async def test_a_turn_that_its_own_server_does_not_know_of_is_given_up(soon, left_over, here, database):
+    """It was stored, and the connection broke before the server learned so."""
+    async with database.connection() as connection:
+        ours = here.app.state.resources.turn_parts.presence.process_id
+        await connection.execute("update turns set process_id = %s, started_at = now() - interval '1 minute'", [ours])
+    async with resuming(here, left_over.turn_id) as followed, asyncio.timeout(10):
+        await followed.until("turn.failed")
+
+
+async def test_a_turn_that_runs_for_long_is_not_given_up_by_its_own_server(soon, replica, database):
+    here = await replica(lambda _: Reply.text(WELL + FLOAT + WELL).paced(chunk_s=0.1))
+    async with asking(here, QUESTION) as stream:
+        await stream.until("turn.started")
+        async with database.connection() as connection:
+            await connection.execute("update turns set started_at = now() - interval '1 minute'")
+        await stream.until("answer.completed")
+
+
+async def test_a_server_that_stops_lets_who_comes_to_follow_go_elsewhere(left_over, here):
+    here.app.state.resources.turn_parts.followed.close()
+    async with resuming(here, left_over.turn_id) as followed:
+        assert await followed.all() == b""
 
 
 async def test_one_of_several_servers_gives_a_turn_up(soon, left_over, here, elsewhere, database):
@@ -200,6 +245,7 @@ async def test_a_server_whose_turn_was_given_up_meanwhile_ends_it_so(soon, here,
         async with resuming(elsewhere, turn_id) as followed, asyncio.timeout(10):
             await followed.until("turn.failed")
             assert (await stream.until("turn.failed"))["error"]["status"] == 503
+        assert stream.raw[-1] == followed.raw[-1]
     [events] = await Turns(database).events_after([(turn_id, 0)])
     assert [event.type for event in events if event.type in LAST] == ["turn.failed"]
 

@@ -10,8 +10,9 @@ from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
 from app.chat.events import fold
 from app.chat.opening import open_turn
-from app.errors import DatabaseUnavailableError
+from app.errors import DatabaseUnavailableError, OutcomeUnknownError
 from app.history.conversations import Conversations
+from app.history.database import Database
 from app.main import create_app
 from app.settings import Secret
 from tests.fakes.loopback import serve
@@ -48,6 +49,10 @@ async def statuses(resources) -> list[str]:
     async with resources.database.connection() as connection:
         rows = await (await connection.execute("select status from messages where role = 'assistant'")).fetchall()
     return [row["status"] for row in rows]
+
+
+async def last_of(turn):
+    return [event async for event in decoded(turn.read())][-1]
 
 
 async def settled(resources) -> list[str]:
@@ -109,6 +114,66 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
     assert (last.status, last.error.status) == ("failed", 503)
     down.clear()
     assert await settled(held) == ["failed"]
+
+
+async def test_an_answer_that_was_stored_though_the_connection_broke_is_told_as_it_is_kept(resources, monkeypatch):
+    held = await resources(ANSWER)
+    store, breaks = Conversations.store_answer, [True]
+
+    async def store_and_break(*args):
+        await store(*args)
+        if breaks:
+            breaks.clear()
+            raise DatabaseUnavailableError
+
+    monkeypatch.setattr(Conversations, "store_answer", store_and_break)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    assert [event async for event in decoded(turn.read())][-1].status == "answered"
+    assert await settled(held) == ["answered"]
+
+
+async def test_where_an_answer_may_be_stored_nothing_else_is_told_however_long_the_database_is_away(
+    resources, monkeypatch
+):
+    held = await resources(ANSWER)
+    transact, breaks = Database.transact, [True]
+
+    async def broken_transact(self, work):
+        if not breaks:
+            raise DatabaseUnavailableError
+        breaks.clear()
+        await transact(self, work)
+        raise OutcomeUnknownError
+
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    monkeypatch.setattr(Database, "transact", broken_transact)
+    reading = asyncio.create_task(last_of(turn))
+    assert await settled(held) == ["answered"]
+    done, _ = await asyncio.wait({reading}, timeout=2)
+    assert not done
+    monkeypatch.setattr(Database, "transact", transact)
+    assert (await reading).status == "answered"
+
+
+async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, monkeypatch):
+    held = await resources(ANSWER)
+    storing, go_on = asyncio.Event(), asyncio.Event()
+    store = Conversations.store_answer
+
+    async def slow_store(*args):
+        storing.set()
+        await go_on.wait()
+        await store(*args)
+
+    monkeypatch.setattr(Conversations, "store_answer", slow_store)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    events = turn.read()
+    await anext(events)
+    await storing.wait()
+    await events.aclose()
+    go_on.set()
+    assert await settled(held) == ["answered"]
+    assert "Absence._wait" not in {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
 
 
 async def test_running_turns_end_with_an_event_that_says_so_when_the_server_stops(resources):
