@@ -192,3 +192,9 @@ class StoppingError(UnavailableError):
     """The server is stopping; ask again."""
 
     retry_after_s = 1
+
+
+class UnfinishedError(UnavailableError):
+    """The answer is not finished, and its end is not told here: ask for the turn's events, or read the conversation."""
+
+    retry_after_s = 1

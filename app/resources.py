@@ -25,7 +25,7 @@ from app.chat.presence import Presence
 from app.chat.prompts import load_prompt
 from app.chat.providing import Models
 from app.chat.running import RunningTurns
-from app.chat.turn import TurnParts
+from app.chat.turn_parts import TurnParts
 from app.errors import (
     CollectionMissingError,
     ConfigurationError,

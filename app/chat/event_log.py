@@ -42,6 +42,7 @@ class EventLog:
         self._on_left = on_left
         self._entries: list[Entry] = []
         self._grown = asyncio.Event()
+        self._is_let_go = False
         self.readers = 0
 
     @property
@@ -54,11 +55,19 @@ class EventLog:
 
     def append(self, entry: Entry) -> None:
         self._entries.append(entry)
+        self._wake()
+
+    def let_go(self) -> None:
+        """From now on nobody waits for more than there is."""
+        self._is_let_go = True
+        self._wake()
+
+    def _wake(self) -> None:
         self._grown.set()
         self._grown = asyncio.Event()
 
     async def read(self, after: int = 0) -> AsyncGenerator[Entry, None]:
-        """The events after an id, up to the last of the turn."""
+        """The events after an id, up to the last of the turn; or up to that of now, when readers are let go."""
         self.readers += 1
         try:
             position = after
@@ -74,7 +83,7 @@ class EventLog:
                 self._on_left()
 
     def _is_read(self, position: int) -> bool:
-        return self.has_ended and position >= len(self._entries)
+        return (self.has_ended or self._is_let_go) and position >= len(self._entries)
 
 
 async def decoded(entries: AsyncIterable[Entry]) -> AsyncIterator[Event]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import asdict
 
-from app.errors import StoppingError
+from app.errors import UnfinishedError
 from tools.context import ToolCall
 
 Basis = Literal["book", "conversation", "none"]
@@ -256,4 +256,4 @@ async def fold(events: AsyncIterable[Event]) -> Answer:
             text, citations = answer_so_far(before)
             return Answer(**asdict(event) | {"answer": text, "citations": citations})
         before.append(event)
-    raise StoppingError
+    raise UnfinishedError

@@ -12,7 +12,8 @@ from app.chat.asking import Asked
 from app.chat.event_log import Entry
 from app.chat.events import PromptIdentity
 from app.chat.record import circumstances_of
-from app.chat.turn import Turn, TurnParts
+from app.chat.turn import Turn
+from app.chat.turn_parts import TurnParts
 from app.errors import KeyTakenError
 from app.history.turns import Opening, TurnRow
 

@@ -1,23 +1,17 @@
 """One turn: from a stored question to a stored answer, as events. Every endpoint reads the same ones."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import stamina
 import structlog
-from agents import Agent
 
-from app.book.locating import Locator
-from app.book.retrieval import Retriever
 from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
 from app.chat.courtesies import NOTHING_BEFORE, reply_to
-from app.chat.event_log import LAST, Entry, EventLog
+from app.chat.event_log import Entry, EventLog
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -28,65 +22,29 @@ from app.chat.events import (
     Timings,
     TurnStarted,
     Usage,
-    terminal,
 )
 from app.chat.examination import Examiner, Uncritical
-from app.chat.following import Followed
-from app.chat.journal import Journal, stored
+from app.chat.keeping import Keeping
 from app.chat.memory import MOST_EXCHANGES, input_of
 from app.chat.model_errors import translate
 from app.chat.model_run import ModelRun
 from app.chat.preparation import Prepared, prepare
-from app.chat.presence import Presence
-from app.chat.prompts import Prompt
-from app.chat.providing import Models
 from app.chat.questions import is_about_conversation, small_talk, topic
-from app.chat.record import problem_of, record_of
-from app.chat.running import RunningTurns
+from app.chat.record import problem_of
 from app.chat.sources import BookOfTurn, HistoryOfTurn
 from app.chat.turn_metrics import count
+from app.chat.turn_parts import TurnParts
 from app.errors import (
     BookAgentError,
-    DatabaseUnavailableError,
-    OutcomeUnknownError,
-    TurnLostError,
     TurnTimeoutError,
 )
 from app.grounding.links import Links
-from app.grounding.support import Judge
-from app.history.conversations import PUBLIC, Conversations, StoredTurn
+from app.history.conversations import PUBLIC, StoredTurn
 from app.history.exchanges import Exchange
-from app.history.turns import Turns
-from app.metrics import Metrics
-from app.settings import Settings
 from tools.context import TurnContext
 
 Emit = Callable[[Event], None]
-STORE_ATTEMPTS = 4
-LONGEST_WAIT_S = 5.0
-"""Between two tries to store an answer."""
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TurnParts:
-    """What every turn of this process shares."""
-
-    settings: Settings
-    conversations: Conversations
-    retriever: Retriever
-    locator: Locator
-    judge: Judge
-    count_tokens: Callable[[str], int]
-    prompt: Prompt
-    agent: Agent[TurnContext]
-    models: Models
-    metrics: Metrics
-    running: RunningTurns
-    presence: Presence
-    turns: Turns
-    journal: Journal
-    followed: Followed
 
 
 class Turn:
@@ -111,7 +69,6 @@ class Turn:
         self._absence = Absence(parts.settings, parts.turns, stored.turn_id, self.cancel, lambda: self._log.readers)
         self._log = EventLog(self._left)
         self._is_ending = False
-        self._may_be_stored = False
         self._stopped_by: BookAgentError | None = None
 
     def start(self) -> None:
@@ -139,12 +96,9 @@ class Turn:
             self._absence.begin()
 
     def _emit(self, event: Event) -> None:
-        self._publish(self._log.next_entry(event))
-
-    def _publish(self, entry: Entry) -> None:
+        entry = self._log.next_entry(event)
         self._log.append(entry)
-        if not entry.is_last:
-            self._parts.journal.add(self.stored.turn_id, entry)
+        self._parts.journal.add(self.stored.turn_id, entry)
 
     async def _run(self) -> None:
         """Publishes exactly one terminal event, after the answer is stored; or before, where that takes too long."""
@@ -153,11 +107,8 @@ class Turn:
             answer = await self._concluded(self._timed(self._emit))
             self._is_ending = True
             self._absence.end()
-            last, unstored = await self._kept(answer)
-            self._publish(last)
-        if unstored is not None:
-            with contextlib.suppress(TurnLostError):
-                await self._store_later(unstored, last)
+            count(self._parts.metrics, answer)
+            await self._keeping().keep(answer)
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:
@@ -171,59 +122,6 @@ class Turn:
             return self._failed(_translated(error))
         refusal = self._refusal or self._composition.refusal()
         return self._result("refused" if refusal else "answered", refusal=refusal)
-
-    async def _kept(self, answer: Answer) -> tuple[Entry, Answer | None]:
-        """The last event. An answer that cannot be stored now is a failed one, and is to be stored as that."""
-        count(self._parts.metrics, answer)
-        last = self._log.next_entry(terminal(answer))
-        try:
-            await asyncio.shield(self._parts.running.store(self._store_soon(answer, last)))
-        except TurnLostError as error:
-            return await self._end_elsewhere() or self._log.next_entry(terminal(self._failed(error))), None
-        except BookAgentError as error:
-            failed = self._failed(error)
-            return self._log.next_entry(terminal(failed)), failed
-        return last, None
-
-    async def _end_elsewhere(self) -> Entry | None:
-        """The last event of a turn that another server has given up."""
-        with contextlib.suppress(BookAgentError):
-            [events] = await self._parts.turns.events_after([(self.stored.turn_id, 0)])
-            if events and events[-1].type in LAST:
-                return Entry(events[-1].id, events[-1].type, events[-1].body.encode())
-        return None
-
-    async def _store_soon(self, answer: Answer, last: Entry) -> None:
-        """Where it may be stored already, nothing else can be told: then it takes as long as it takes."""
-        try:
-            async for attempt in stamina.retry_context(
-                on=DatabaseUnavailableError, attempts=STORE_ATTEMPTS, timeout=self._parts.settings.database_timeout_s
-            ):
-                with attempt:
-                    await self._store(answer, last)
-        except DatabaseUnavailableError:
-            if not self._may_be_stored:
-                raise
-            await self._store_later(answer, last)
-
-    async def _store(self, answer: Answer, last: Entry) -> None:
-        await self._parts.journal.flush()
-        record = record_of(answer, self._composition.withheld)
-        try:
-            await self._parts.conversations.store_answer(
-                self._owner, answer.message_id, record, stored(answer.turn_id, last)
-            )
-        except OutcomeUnknownError:
-            self._may_be_stored = True
-            raise
-
-    async def _store_later(self, answer: Answer, last: Entry) -> None:
-        """As long as this process lives; after it, another one sees that the turn has no end."""
-        async for attempt in stamina.retry_context(
-            on=DatabaseUnavailableError, attempts=None, timeout=None, wait_initial=1.0, wait_max=LONGEST_WAIT_S
-        ):
-            with attempt:
-                await self._store(answer, last)
 
     async def _answer(self, emit: Emit) -> None:
         settings, asked = self._parts.settings, self._asked
@@ -267,6 +165,9 @@ class Turn:
             run.stop()
             self._usage = run.usage
             self._model = run.model or self._model
+
+    def _keeping(self) -> Keeping:
+        return Keeping(self._parts, self._owner, self._log, self._composition.withheld, self._failed)
 
     def _examiner(self) -> Examines:
         parts, context = self._parts, self._context

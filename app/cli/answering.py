@@ -22,7 +22,7 @@ from app.chat.asking import Asked
 from app.chat.event_log import decoded
 from app.chat.events import Answer, fold
 from app.chat.opening import open_turn
-from app.chat.turn import TurnParts
+from app.chat.turn_parts import TurnParts
 from app.cli.embedded import EmbeddedBook
 from app.cli.index_targets import run_index
 from app.cli.termination import TERMINATED, exit_in_order

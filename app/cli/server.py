@@ -11,7 +11,7 @@ from litestar import Litestar
 from uvicorn.importer import import_from_string
 
 from app.book.embedding import Embedder
-from app.chat.turn import TurnParts
+from app.chat.turn_parts import TurnParts
 from app.errors import ConfigurationError
 from app.resources import OpenStore, Resources, open_resources, open_server_store
 from app.settings import Settings

@@ -33,7 +33,7 @@ from app.chat.events import (
     fold,
     terminal,
 )
-from app.errors import StoppingError
+from app.errors import UnfinishedError
 
 IDS = {name: uuid.uuid5(uuid.NAMESPACE_OID, name) for name in ("turn_id", "conversation_id", "message_id")}
 SECTION = Section("tides.md", "Tides", ["Tides", "Spring"], "/tides#spring")
@@ -164,5 +164,5 @@ async def test_nothing_after_the_last_event_counts():
 
 
 async def test_a_stream_without_a_last_event_is_no_answer():
-    with pytest.raises(StoppingError):
+    with pytest.raises(UnfinishedError):
         await fold(stream(EVENTS["turn.started"], AnswerDelta("Tides.")))

@@ -19,7 +19,7 @@ from app.chat.asking import Asked
 from app.chat.event_log import decode
 from app.chat.events import Answer, Event, fold
 from app.chat.opening import TurnReader, open_turn
-from app.chat.turn import TurnParts
+from app.chat.turn_parts import TurnParts
 from app.cli import command
 from app.errors import ConfigurationError, SettingsError
 from tests.cli.test_dev import BOOK_AGENT, processes_of

@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from app.chat import keeping
 from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
 from app.chat.events import fold
 from app.chat.opening import open_turn
-from app.errors import DatabaseUnavailableError, OutcomeUnknownError
+from app.errors import DatabaseUnavailableError, OutcomeUnknownError, UnfinishedError
 from app.history.conversations import Conversations
 from app.history.database import Database
 from app.main import create_app
@@ -132,27 +133,54 @@ async def test_an_answer_that_was_stored_though_the_connection_broke_is_told_as_
     assert await settled(held) == ["answered"]
 
 
-async def test_where_an_answer_may_be_stored_nothing_else_is_told_however_long_the_database_is_away(
-    resources, monkeypatch
-):
+@pytest.fixture
+def break_at_commit(monkeypatch):
+    """The next transaction is done and its reply is lost; after that the database is away until `repair`."""
+    transact = Database.transact
+
+    class Break:
+        is_first = True
+
+        def begin(self):
+            async def broken(database, work):
+                if not self.is_first:
+                    raise DatabaseUnavailableError
+                self.is_first = False
+                await transact(database, work)
+                raise OutcomeUnknownError
+
+            monkeypatch.setattr(Database, "transact", broken)
+
+        def repair(self):
+            monkeypatch.setattr(Database, "transact", transact)
+
+    return Break()
+
+
+async def test_where_an_answer_may_be_stored_nothing_else_is_told(resources, break_at_commit):
     held = await resources(ANSWER)
-    transact, breaks = Database.transact, [True]
-
-    async def broken_transact(self, work):
-        if not breaks:
-            raise DatabaseUnavailableError
-        breaks.clear()
-        await transact(self, work)
-        raise OutcomeUnknownError
-
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    monkeypatch.setattr(Database, "transact", broken_transact)
+    break_at_commit.begin()
     reading = asyncio.create_task(last_of(turn))
     assert await settled(held) == ["answered"]
     done, _ = await asyncio.wait({reading}, timeout=2)
     assert not done
-    monkeypatch.setattr(Database, "transact", transact)
+    break_at_commit.repair()
     assert (await reading).status == "answered"
+
+
+async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources, break_at_commit, monkeypatch):
+    monkeypatch.setattr(keeping, "PATIENCE_S", 0.2)
+    held = await resources(ANSWER)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    break_at_commit.begin()
+    with pytest.raises(UnfinishedError):
+        await fold(decoded(turn.read()))
+    break_at_commit.repair()
+    async with asyncio.timeout(10):
+        while held.turn_parts.running.get(turn.turn_id):
+            await statuses(held)
+    assert (await last_of(turn)).status == "answered"
 
 
 async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, monkeypatch):
