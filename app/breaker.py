@@ -24,10 +24,10 @@ class Breaker:
         self,
         name: str,
         refusal: Refusal,
-        is_failure: Callable[[Exception], bool],
+        is_failure: Callable[[Exception], bool | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_failure`: the dependency itself does not answer; of any other error it is told that it does."""
+        """`is_failure`: the dependency itself does not answer; False is that it does, None says nothing of it."""
         self.name = name
         self._refusal = refusal
         self._is_failure = is_failure
@@ -59,7 +59,9 @@ class Breaker:
         try:
             yield
         except Exception as error:
-            self._note(failed=self._is_failure(error), is_probe=is_probe)
+            failed = self._is_failure(error)
+            if failed is not None:
+                self._note(failed=failed, is_probe=is_probe)
             raise
         else:
             self._note(failed=False, is_probe=is_probe)

@@ -136,6 +136,12 @@ class DatabaseUnavailableError(UnavailableError):
     hint = "Check DATABASE_URL, and that the server runs."
 
 
+class DatabaseBusyError(DatabaseUnavailableError):
+    """The database has too much to do."""
+
+    hint = "More DATABASE_POOL_SIZE, or more servers, if this happens often."
+
+
 class OutcomeUnknownError(DatabaseUnavailableError):
     """The database is not available, and what was being stored may be stored or not."""
 

@@ -30,7 +30,7 @@ def problems_of(schema: dict[str, Any], arguments: str) -> Iterator[str]:
     """By a schema that is flat; fields that it does not name are no problem."""
     try:
         given = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         yield "its arguments are not JSON"
         return
     if not isinstance(given, dict):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from app.chat.event_log import decode, entry_of
+from app.chat.event_log import entry_of, readable
 from app.chat.events import Answer, Event, Grounding, PromptIdentity, Timings, Usage, answer_so_far, terminal
 from app.chat.journal import stored
 from app.chat.record import problem_of, record_of
@@ -23,6 +23,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 UNWRITTEN = 1_000_000
 """More events than a server can have told and not written down: who has seen those must see the end, too."""
+UNKNOWN = Origin("unknown", PromptIdentity("unknown", "unknown", "unknown"))
 GONE = "The server that was answering is gone."
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversatio
     """Raises DatabaseUnavailableError."""
     for turn in abandoned:
         [events] = await turns.events_after([(turn.id, 0)])
-        answer = _failed(turn, [decode(event.body) for event in events])
+        answer = _failed(turn, readable(event.body for event in events))
         last = entry_of(_next_id(events), terminal(answer))
         try:
             await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
@@ -44,8 +45,16 @@ def _next_id(events: Sequence[StoredEvent]) -> int:
     return (events[-1].id if events else 0) + UNWRITTEN
 
 
+def _origin(turn: AbandonedTurn) -> Origin:
+    """Another release may have stored something else."""
+    try:
+        return msgspec.convert(turn.origin, Origin)
+    except msgspec.ValidationError:
+        return UNKNOWN
+
+
 def _failed(turn: AbandonedTurn, events: Sequence[Event]) -> Answer:
-    origin = msgspec.convert(turn.origin, Origin)
+    origin = _origin(turn)
     text, citations = answer_so_far(events)
     return Answer(
         turn_id=turn.id,

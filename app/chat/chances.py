@@ -26,16 +26,25 @@ class Chances:
         """
         self._models = models
         self._deadline = deadline
-        self._tries = 1
         first = models.provided.index(last) if last else 0
-        self.asked = models.provided[first]
-        self._left: Sequence[ProvidedModel] = models.provided[first + 1 :]
+        self._errors: list[Exception] = []
+        self._take(models.provided[first], models.provided[first + 1 :])
+
+    def _take(self, asked: ProvidedModel, left: Sequence[ProvidedModel]) -> None:
+        """Whoever is asked gets an equal share of the time, so that the others get theirs."""
+        self.asked, self._left, self._tries = asked, left, 1
+        now = time.monotonic()
+        self._share_until = now + (self._deadline - now) / (len(left) + 1)
 
     def left_s(self) -> float:
-        return self._deadline - time.monotonic()
+        return self._share_until - time.monotonic()
 
     async def after(self, error: Exception) -> None:
-        """Waits until it is time to ask again. Raises the error when nobody is left to be asked, or no time."""
+        """Waits until it is time to ask again. When nobody is left to be asked, or no time, raises what was wrong.
+
+        An error that may pass is told rather than a later one that lasts: it says when to come back.
+        """
+        self._errors.append(error)
         metrics, failed = self._models.metrics, self.asked
         log.warning(
             "model.failed", provider=failed.provider, model=failed.name, error=type(error).__name__, tries=self._tries
@@ -45,13 +54,12 @@ class Chances:
             metrics.model_retries.labels(failed.provider, failed.name).inc()
             self._tries += 1
             await asyncio.sleep(wait_s)
-        elif self._left and self.left_s() > 0:
-            self._tries = 1
-            self.asked, *self._left = self._left
+        elif self._left and time.monotonic() < self._deadline:
+            self._take(self._left[0], self._left[1:])
             log.warning("model.handed_over", provider=self.asked.provider, model=self.asked.name)
             metrics.model_fallbacks.labels(failed.name, self.asked.name).inc()
         else:
-            raise error
+            raise next(filter(is_passing, self._errors), error)
 
     def _wait_s(self, error: Exception) -> float | None:
         """None where the same model is not to be asked again."""

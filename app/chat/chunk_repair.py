@@ -16,6 +16,8 @@ REASONS = {"max_tokens": CUT} | dict.fromkeys(
     ("safety", "recitation", "blocklist", "prohibited_content", "spii"), FILTERED
 )
 """Gemini's own words, which its endpoint lets through now and then."""
+MOST_CALLS = 16
+"""In one reply; more than that is no wish to know more."""
 _decoder = json.JSONDecoder()
 
 
@@ -49,7 +51,7 @@ class ChunkRepair:
         """The reply's end, with its tool calls."""
         whole = [part for call in self._calls if _name(call) for part in _split(call)]
         reason = self.finish_reason or STOPPED
-        delta = Delta(tool_calls=_distinct(whole) or None)
+        delta = Delta(tool_calls=_distinct(whole[:MOST_CALLS]) or None)
         choice = Choice(0, delta, finish_reason=CALLED if whole and reason == STOPPED else reason)
         return msgspec.structs.replace(self._envelope, choices=[choice])
 
@@ -126,7 +128,7 @@ def objects_in(text: str) -> list[str]:
         position = len(text) - len(rest)
         try:
             value, end = _decoder.raw_decode(text, position)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
         if not isinstance(value, dict):
             return []

@@ -1,7 +1,8 @@
 """The events of one turn as they are sent: encoded once, numbered, and read by any number of readers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -67,16 +68,18 @@ class EventLog:
         self._grown = asyncio.Event()
 
     async def read(self, after: int = 0) -> AsyncGenerator[Entry, None]:
-        """The events after an id, up to the last of the turn; or up to that of now, when readers are let go."""
+        """The events after an id, and in any case the last; or up to that of now, when readers are let go."""
         self.readers += 1
         try:
-            position = after
+            position = min(after, len(self._entries))
             while not self._is_read(position):
-                if position < len(self._entries):
-                    position += 1
-                    yield self._entries[position - 1]
-                else:
+                if position == len(self._entries):
                     await self._grown.wait()
+                    continue
+                entry = self._entries[position]
+                position += 1
+                if entry.id > after or entry.is_last:
+                    yield entry
         finally:
             self.readers -= 1
             if not self.readers and not self.has_ended:
@@ -87,8 +90,19 @@ class EventLog:
 
 
 async def decoded(entries: AsyncIterable[Entry]) -> AsyncIterator[Event]:
+    """Those that this release knows: another one may have written others."""
     async for entry in entries:
-        yield _decoder.decode(entry.body)
+        for event in readable([entry.body]):
+            yield event
+
+
+def readable(bodies: Iterable[bytes | str]) -> list[Event]:
+    """The events that this release knows."""
+    events: list[Event] = []
+    for body in bodies:
+        with contextlib.suppress(msgspec.ValidationError):
+            events.append(decode(body))
+    return events
 
 
 def decode(body: bytes | str) -> Event:

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 
 from app.chat.event_log import Entry
-from app.errors import BookAgentError
 from app.history.turns import Turns
 
 EVERY_S = 0.2
@@ -79,7 +78,7 @@ class Followed:
                     marked = time.monotonic()
                     await self._mark(list(self._readers))
                 seen = time.monotonic()
-            except BookAgentError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
                 log.warning("turn.not_followed", readers=self.readers, error=type(error).__name__)
                 if time.monotonic() > seen + GIVE_UP_S:
                     self._dismiss()

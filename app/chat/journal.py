@@ -26,9 +26,11 @@ class Journal:
         self._is_pending = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failures = 0
+        self._added = self._written = 0
 
     def add(self, turn_id: UUID, entry: Entry) -> None:
         self._pending.append(stored(turn_id, entry))
+        self._added += 1
         self._is_pending.set()
 
     async def flush(self) -> None:
@@ -36,21 +38,25 @@ class Journal:
 
         Who waited while another one tried in vain does not try again: the last would wait for all before it.
         """
-        failures = self._failures
+        failures, added = self._failures, self._added
         async with self._writing:
             if self._failures != failures:
                 raise DatabaseUnavailableError
             try:
-                await self._write()
+                await self._write(added)
             except BookAgentError:
                 self._failures += 1
                 raise
 
-    async def _write(self) -> None:
-        while batch := self._pending[:BATCH]:
+    async def _write(self, added: int) -> None:
+        """So many in all; what comes meanwhile is the next one's."""
+        while self._written < added:
+            batch = self._pending[:BATCH]
             await self._turns.add_events(batch)
             del self._pending[: len(batch)]
-        self._is_pending.clear()
+            self._written += len(batch)
+        if not self._pending:
+            self._is_pending.clear()
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -59,7 +65,7 @@ class Journal:
             await asyncio.sleep(DELAY_S)
             try:
                 await self.flush()
-            except BookAgentError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the events that come must be written
                 log.warning("journal.waits", events=len(self._pending), error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 

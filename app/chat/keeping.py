@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 import stamina
+import structlog
 
 from app.chat.composition import WithheldSentence
 from app.chat.event_log import LAST, Entry, EventLog
@@ -14,11 +15,14 @@ from app.chat.record import record_of
 from app.chat.turn_parts import TurnParts
 from app.errors import BookAgentError, DatabaseUnavailableError, OutcomeUnknownError, TurnLostError
 
-ATTEMPTS = 4
+SOON = 2.0
+"""Times DATABASE_TIMEOUT_S, until an answer that cannot be stored is told as a failed one."""
 LONGEST_WAIT_S = 5.0
 """Between two tries."""
 PATIENCE_S = 20.0
 """Of readers whose answer may be stored or not. After that they are let go: they can come back for the end."""
+
+log = structlog.get_logger(__name__)
 
 
 class Keeping:
@@ -52,10 +56,18 @@ class Keeping:
             failed = self._failed(error)
             last = self._log.next_entry(terminal(failed))
             self._log.append(last)
-            with contextlib.suppress(TurnLostError):
-                await self._store_later(failed, last)
+            await self._store_failed(failed, last)
         else:
             self._log.append(last)
+
+    async def _store_failed(self, failed: Answer, last: Entry) -> None:
+        """Where the database does not take that either, the turn is given up like one that nobody answers."""
+        try:
+            await self._store_later(failed, last)
+        except TurnLostError:
+            return
+        except BookAgentError as error:
+            log.exception("answer.not_stored", turn_id=str(failed.turn_id), cause=type(error.__cause__).__name__)
 
     async def _end_elsewhere(self, answer: Answer) -> Entry | None:
         """The last event of a turn that another server has given up."""
@@ -69,7 +81,7 @@ class Keeping:
         """Where it may be stored already, nothing else can be told: then it takes as long as it takes."""
         try:
             async for attempt in stamina.retry_context(
-                on=DatabaseUnavailableError, attempts=ATTEMPTS, timeout=self._parts.settings.database_timeout_s
+                on=DatabaseUnavailableError, attempts=None, timeout=SOON * self._parts.settings.database_timeout_s
             ):
                 with attempt:
                     await self._store(answer, last)

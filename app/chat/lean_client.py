@@ -4,7 +4,9 @@ Its own one makes pydantic objects of every chunk, which is most of what a strea
 """
 
 import asyncio
+import codecs
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -23,6 +25,12 @@ from app.chat.wire import Chunk, read_chunk
 
 PATH = "/chat/completions"
 DONE = b"[DONE]"
+END_S = 2.0
+"""For what follows the finish reason, where a provider does not end its stream."""
+LONGEST_SILENCE_S = 60.0
+"""Without a piece of the reply, where the request sets no time."""
+LONGEST_REPLY = 8 * 1024 * 1024
+"""Bytes. The longest that is worth reading is far shorter."""
 DRAIN_S = 0.1
 """For what follows the end, so that the connection can be used again."""
 BURST = 16
@@ -94,6 +102,8 @@ class LeanCompletions(AsyncCompletions):
 
 class LeanStream(AsyncStream[Chunk]):
     on_finish: OnFinish | None = None
+    _heard_at = 0.0
+    """When the last piece of the reply came, on the monotonic clock."""
 
     async def __stream__(self) -> AsyncIterator[Chunk]:
         """Raises APITimeoutError, APIConnectionError, CutReplyError, APIError and APIResponseValidationError."""
@@ -115,8 +125,9 @@ class LeanStream(AsyncStream[Chunk]):
         received = self.response.aiter_bytes()
         events = EventData()
         try:
-            async for data in received:
+            async for data in self._said(received, repair):
                 for event in events.feed(data):
+                    self._heard_at = time.monotonic()
                     if event == DONE:
                         await _drain(received)
                         return
@@ -128,15 +139,35 @@ class LeanStream(AsyncStream[Chunk]):
         if not repair.finish_reason:
             raise CutReplyError(self.response.request)
 
+    async def _said(self, received: AsyncIterator[bytes], repair: ChunkRepair) -> AsyncIterator[bytes]:
+        """Bytes that are worth reading: not too many, not for ever comments, and not long after the end."""
+        size, self._heard_at = 0, time.monotonic()
+        silence_s = self.response.request.extensions.get("timeout", {}).get("read") or LONGEST_SILENCE_S
+        while True:
+            left_s = (END_S if repair.finish_reason else silence_s) - (time.monotonic() - self._heard_at)
+            with anyio.move_on_after(left_s) as waiting:
+                data = await anext(received, None)
+            if waiting.cancelled_caught and not repair.finish_reason:
+                raise openai.APITimeoutError(self.response.request)
+            if waiting.cancelled_caught or data is None:
+                return
+            size += len(data)
+            if size > LONGEST_REPLY:
+                raise openai.APIResponseValidationError(response=self.response, body=None)
+            yield data
+
 
 class EventData:
     """The data of server-sent events, out of bytes that come in pieces."""
 
     def __init__(self) -> None:
+        self._has_begun = False
         self._rest = b""
         self._lines: list[bytes] = []
 
     def feed(self, received: bytes) -> Iterator[bytes]:
+        if not self._has_begun:
+            self._has_begun, received = True, received.removeprefix(codecs.BOM_UTF8)
         *lines, self._rest = (self._rest + received).split(b"\n")
         for line in map(_without_return, lines):
             if line.startswith(b"data:"):
@@ -157,7 +188,7 @@ def given(value: object) -> bool:
 def _read(data: bytes, response: httpx2.Response) -> Chunk:
     try:
         chunk = read_chunk(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise openai.APIResponseValidationError(response=response, body=None) from error
     if chunk.error:
         raise openai.APIError("The provider sent an error in place of a reply.", response.request, body=chunk.error)

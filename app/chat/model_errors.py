@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import agents
@@ -63,11 +65,24 @@ def retry_after_s(error: Exception) -> float | None:
     """As the provider says it."""
     if not isinstance(error, openai.APIError):
         return None
-    value = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
-    if SECONDS.fullmatch(value):
-        return float(value)
+    if isinstance(error, openai.APIStatusError) and (said := _said_s(error.response.headers)) is not None:
+        return said
     delay = GEMINI_DELAY.search(str(error.body))
     return float(delay[1]) if delay else None
+
+
+def _said_s(headers: httpx2.Headers) -> float | None:
+    """Milliseconds are OpenAI's own; a date is what a proxy may say."""
+    if SECONDS.fullmatch(milliseconds := headers.get("retry-after-ms", "")):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "")
+    if SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        left_s = parsedate_to_datetime(value).timestamp() - time.time()
+    except ValueError:
+        return None
+    return left_s if left_s > 0 else None
 
 
 def _status(error: openai.APIError) -> int | None:

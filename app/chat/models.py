@@ -4,6 +4,7 @@ from typing import Any
 
 import agents
 from agents import Agent, Model, ModelSettings, OpenAIChatCompletionsModel
+from openai import DefaultAsyncHttpxClient
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
@@ -54,7 +55,13 @@ def open_client(settings: Settings, provider: Provider) -> LeanClient:
         "openai": (settings.openai_api_key, settings.openai_base_url),
         "gemini": (settings.gemini_api_key, settings.gemini_base_url),
     }[provider]
-    return LeanClient(api_key=key.reveal(), base_url=base_url, max_retries=0, timeout=settings.model_timeout_s)
+    return LeanClient(
+        api_key=key.reveal(),
+        base_url=base_url,
+        max_retries=0,
+        timeout=settings.model_timeout_s,
+        http_client=DefaultAsyncHttpxClient(follow_redirects=False),  # what is asked is for this provider alone
+    )
 
 
 def _breaker(provider: Provider) -> Breaker:

@@ -74,6 +74,7 @@ async def find_events(parts: TurnParts, owner: str, turn_id: UUID, after: int) -
 
 async def cancel_turn(parts: TurnParts, owner: str, turn_id: UUID) -> TurnRow:
     """As it is after that; one on another server may go on for a moment. Raises NotFoundError."""
+    await parts.presence.wake()
     row = await parts.turns.get(owner, turn_id)
     if row.has_ended:
         return row

@@ -41,6 +41,7 @@ class Presence:
         self._followed = followed
         self._active_at = time.monotonic()
         self._waking = asyncio.Event()
+        self._is_asleep = False
         self._turns = turns
         self._conversations = conversations
         self._running = running
@@ -65,8 +66,8 @@ class Presence:
 
     async def wake(self) -> None:
         """Before a turn begins: by then the others know that this process lives. Raises DatabaseUnavailableError."""
-        is_idle, self._active_at = self._is_idle, time.monotonic()
-        if is_idle:
+        self._active_at = time.monotonic()
+        if self._is_asleep:
             await self._processes.beat()
             self._waking.set()
 
@@ -84,8 +85,7 @@ class Presence:
         while True:
             if self._is_idle:
                 heard_since = None
-                self._waking.clear()
-                await self._waking.wait()
+                await self._sleep()
             try:
                 await self._processes.beat()
                 heard_since = heard_since or time.monotonic()
@@ -94,7 +94,17 @@ class Presence:
                     await self._prune()
             except BookAgentError:
                 heard_since = None
+            except Exception:
+                log.exception("presence.broken")  # and goes on: the others must hear of this process
             await asyncio.sleep(BEAT_S)
+
+    async def _sleep(self) -> None:
+        self._waking.clear()
+        self._is_asleep = True
+        try:
+            await self._waking.wait()
+        finally:
+            self._is_asleep = False
 
     async def watch_cancels(self) -> None:
         """Ends the turns of this process that were cancelled on another one. Until it is cancelled."""

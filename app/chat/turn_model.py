@@ -1,6 +1,6 @@
 """The model of one turn: whichever of the provided ones replies."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, cast
@@ -44,20 +44,21 @@ class TurnModel(Model):
     ) -> AsyncIterator[TResponseStreamEvent]:
         wanted, chances = self._begun(model_settings, tools), Chances(self._models, self._deadline, self.replied)
         while True:
-            asked, has_begun = chances.asked, False
+            asked = chances.asked
             settings = self._settings(asked, wanted, chances.left_s())
-            try:
-                with asked.breaker.guarding():
-                    events = asked.model.stream_response(system_instructions, input, settings, tools, *rest, **options)
-                    async with aclosing(_from_content(events)) as told:
-                        async for event in told:
-                            has_begun, self.replied = True, asked
-                            yield event
-            except FAILURES as error:
-                if has_begun:
-                    raise
-                await chances.after(error)
-            else:
+            events = asked.model.stream_response(system_instructions, input, settings, tools, *rest, **options)
+            async with aclosing(cast("Any", events)):
+                try:
+                    with asked.breaker.guarding():
+                        begun = await _until_content(events)
+                except FAILURES as error:
+                    await chances.after(error)
+                    continue
+                self.replied = asked
+                for event in begun:
+                    yield event
+                async for event in events:
+                    yield event
                 return
 
     async def get_response(
@@ -101,19 +102,14 @@ class TurnModel(Model):
         self.cut = CUTS.get(reason)
 
 
-async def _from_content(events: AsyncIterator[TResponseStreamEvent]) -> AsyncGenerator[TResponseStreamEvent, None]:
-    """Those before the first content are held back until it comes."""
-    held: list[TResponseStreamEvent] | None = []
-    async with aclosing(cast("Any", events)):
-        async for event in events:
-            if held is None:
-                yield event
-                continue
-            held.append(event)
-            if _is_content(event):
-                for each in held:
-                    yield each
-                held = None
+async def _until_content(events: AsyncIterator[TResponseStreamEvent]) -> list[TResponseStreamEvent]:
+    """The first content, and what comes before it."""
+    begun: list[TResponseStreamEvent] = []
+    async for event in events:
+        begun.append(event)
+        if _is_content(event):
+            break
+    return begun
 
 
 def _is_content(event: TResponseStreamEvent) -> bool:

@@ -2,11 +2,11 @@
 
 import httpx
 
-from app.errors import BookAgentError
+from app.errors import BookAgentError, UnavailableError
 
 
 def check(response: httpx.Response) -> None:
-    """Raises BookAgentError with the server's own words."""
+    """Raises BookAgentError with the server's own words; UnavailableError for a 503."""
     if response.is_success:
         return
     response.read()
@@ -15,4 +15,4 @@ def check(response: httpx.Response) -> None:
         detail = f"{problem['detail']} (request {problem['request_id']})"
     except (ValueError, KeyError):
         detail = f"the server answered {response.status_code}"
-    raise BookAgentError(detail)
+    raise (UnavailableError if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else BookAgentError)(detail)

@@ -13,6 +13,7 @@ from httpx_sse import EventSource, ServerSentEvent, connect_sse
 
 from app.chat.event_log import LAST
 from app.cli.responses import check
+from app.errors import UnavailableError
 
 ATTEMPTS = 6
 """In a row without an event."""
@@ -40,7 +41,7 @@ class TurnStream:
                     yield self._noted(event)
                     if event.event in LAST:
                         return
-            except httpx.TransportError:
+            except (httpx.TransportError, UnavailableError):
                 if not left or self._turn_id is None:
                     raise
             else:

@@ -3,16 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
 import stamina
 import structlog
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.breaker import Breaker
-from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError, OutcomeUnknownError
+from app.errors import (
+    BookAgentError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    MigrationError,
+    OutcomeUnknownError,
+)
 from app.history.migrations import pending_migrations
 from app.settings import Settings
 
@@ -36,7 +43,9 @@ T = TypeVar("T")
 
 class Database:
     def __init__(self, settings: Settings) -> None:
-        self.breaker = Breaker("postgres", _resting, lambda error: isinstance(error, DatabaseUnavailableError))
+        self.breaker = Breaker("postgres", _resting, is_outage)
+        self._pool_size = settings.database_pool_size
+        self._in_use = 0
         self._timeout_s = settings.database_timeout_s
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             settings.database_url.reveal(),
@@ -83,19 +92,19 @@ class Database:
 
         Raises DatabaseUnavailableError, in the time that the settings give.
         """
-        async with self._guarded():
+        async with self._guarded() as call:
             async for attempt in stamina.retry_context(
                 on=is_lost, attempts=ATTEMPTS, timeout=None, wait_initial=0.05, wait_jitter=0.05, wait_max=1.0
             ):
                 with attempt:
-                    async with self._pool.connection() as connection:
+                    async with self._borrowed(call) as connection:
                         return await work(connection)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """One transaction a statement. Raises DatabaseUnavailableError, in the time that the settings give."""
-        async with self._guarded(), self._pool.connection() as connection:
+        async with self._guarded() as call, self._borrowed(call) as connection:
             yield connection
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -120,18 +129,43 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _guarded(self) -> AsyncIterator[None]:
+    async def _borrowed(self, call: "_Call") -> AsyncIterator[Connection]:
+        async with self._pool.connection() as connection:
+            self._in_use += 1
+            call.has_connection = True
+            try:
+                yield connection
+            finally:
+                self._in_use -= 1
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator["_Call"]:
         """Within the deadline.
 
         A statement that is late is cancelled on the server; where that takes too long as well, as it does when the
         server is silent (psycopg waits 10 s), a second cancellation ends the wait and the connection.
         """
+        call = _Call()
         with self.breaker.guarding():
             try:
                 async with asyncio.timeout(self._timeout_s + CANCEL_S), asyncio.timeout(self._timeout_s):
-                    yield
+                    yield call
             except (psycopg.Error, TimeoutError) as error:
+                has_waited = isinstance(error, TimeoutError | PoolTimeout) and not call.has_connection
+                if has_waited and self._in_use >= self._pool_size:
+                    raise DatabaseBusyError from error
                 raise translate(error) from error
+
+
+@dataclass
+class _Call:
+    has_connection: bool = False
+    """Or has had one."""
+
+
+def is_outage(error: Exception) -> bool | None:
+    """Who only waited for a connection that others had learned nothing of the server."""
+    return None if isinstance(error, DatabaseBusyError) else isinstance(error, DatabaseUnavailableError)
 
 
 def is_lost(error: Exception) -> bool:

@@ -33,4 +33,6 @@ async def messages(
 ) -> MessagePage:
     page = await resources.conversations.messages(owner, conversation_id, limit=limit + 1, before=before)
     shown = page[-limit:]
+    if any(message.status == "running" for message in shown):  # and its server may be gone
+        await resources.turn_parts.presence.wake()
     return MessagePage(conversation_id, shown, shown[0].position if len(page) > limit else None)

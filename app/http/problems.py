@@ -66,6 +66,8 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
-def of_turn(request: Request[Any, Any, Any], problem: Problem) -> Response[ProblemDetails]:
+def of_turn(request: Request[Any, Any, Any], problem: Problem, headers: dict[str, str]) -> Response[ProblemDetails]:
     """A turn that failed, asked for as JSON."""
-    return problem_response(request, problem.status, problem.detail, retry_after_s=problem.retry_after_s)
+    return problem_response(
+        request, problem.status, problem.detail, retry_after_s=problem.retry_after_s, headers=headers
+    )

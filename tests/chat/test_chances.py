@@ -2,6 +2,7 @@
 
 import math
 import time
+from email.utils import formatdate
 
 import httpx2
 import openai
@@ -9,7 +10,7 @@ import pytest
 
 from app.breaker import Breaker
 from app.chat.chances import FIRST_WAIT_S, LONGEST_BACKOFF_S, LONGEST_WAIT_S, Chances, backoff_s
-from app.chat.model_errors import is_outage
+from app.chat.model_errors import is_outage, retry_after_s
 from app.chat.providing import Models, ProvidedModel
 from app.errors import ModelUnavailableError
 from app.metrics import Metrics
@@ -104,3 +105,21 @@ def test_waits_grow_up_to_a_limit_and_no_two_are_alike():
         assert all(longest / 2 <= wait <= longest for wait in waits)
         assert len(set(waits)) > 1
     assert math.isfinite(backoff_s(500))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": formatdate(time.time() + 3600, usegmt=True)}, 3600),
+        ({"retry-after": formatdate(time.time() - 60, usegmt=True)}, None),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+    ids=["seconds", "a date", "a date that is over", "milliseconds", "words", "nothing"],
+)
+def test_a_provider_may_say_in_several_ways_when_to_come_back(headers, seconds):
+    response = httpx2.Response(429, headers=headers, request=REQUEST)
+    said = retry_after_s(openai.RateLimitError("no", response=response, body=None))
+    assert said == (seconds if not seconds else pytest.approx(seconds, abs=900 if seconds > 900 else 0))

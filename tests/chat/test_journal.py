@@ -37,3 +37,24 @@ async def test_who_waits_while_another_one_tries_in_vain_does_not_try_again():
     with pytest.raises(DatabaseUnavailableError):
         await journal.flush()
     assert turns.asked == 2
+
+
+class BusyTurns:
+    """Of a process in which more is said while something is written."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.journal = Journal(self)
+
+    async def add_events(self, events) -> None:
+        self.written += len(events)
+        for _ in range(3):
+            self.journal.add(uuid4(), Entry(1, "answer.delta", b"{}"))
+
+
+async def test_who_waits_for_what_was_said_does_not_wait_for_what_is_said_meanwhile():
+    turns = BusyTurns()
+    turns.journal.add(uuid4(), Entry(1, "turn.started", b"{}"))
+    async with asyncio.timeout(1):
+        await turns.journal.flush()
+    assert turns.written == 1

@@ -1,6 +1,7 @@
 """The lean client beside the openai client: the same requests, and the same replies out of the Agents SDK."""
 
 import asyncio
+import codecs
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -309,3 +310,41 @@ def test_events_are_read_as_the_openai_client_reads_them_wherever_they_are_cut(l
     found = [event.decode() for each in [*pieces, data[position:]] for event in events.feed(each)]
     stock = [event.data for event in SSEDecoder().iter_bytes(iter([data]))]
     assert [each for each in found if each] == [each for each in stock if each]
+
+
+WORDS = b'data: {"choices": [{"delta": {"content": "Two words."}}]}\n\n'
+FINISH = b'data: {"choices": [{"finish_reason": "stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply.raw([WORDS + FINISH, *[b": still here\n\n"] * 100], chunk_s=0.1),
+        Reply.raw([WORDS + FINISH, DONE], chunk_s=20),
+    ],
+    ids=["comments for ever", "an end that is late"],
+)
+async def test_what_follows_the_finish_reason_is_not_waited_for_long(connect, monkeypatch, reply):
+    monkeypatch.setattr(lean_client, "END_S", 0.3)
+    client = await connect(LeanClient, ScriptedProvider([reply]))
+    async with asyncio.timeout(0.9):
+        chunks = await chunks_of(client)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Two words."
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_first_event(connect):
+    client = await connect(LeanClient, ScriptedProvider([Reply.raw([codecs.BOM_UTF8 + WORDS, FINISH, DONE])]))
+    assert (await chunks_of(client))[0].choices[0].delta.content == "Two words."
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [[b"data: " + b"x" * 50_000] * 10, [b'data: {"choices": ' + b"[" * 20_000 + b"\n\n"], [WORDS] * 9000],
+    ids=["a line without end", "nested", "too many pieces"],
+)
+async def test_what_is_too_much_to_read_is_no_reply(connect, monkeypatch, chunks):
+    monkeypatch.setattr(lean_client, "LONGEST_REPLY", 400_000)
+    client = await connect(LeanClient, ScriptedProvider([Reply.raw(chunks)]))
+    with pytest.raises(openai.APIResponseValidationError):
+        await chunks_of(client)

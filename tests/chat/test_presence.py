@@ -15,7 +15,7 @@ from app.chat.presence import Presence
 from app.chat.running import RunningTurns
 from app.history import processes
 from app.history.processes import Processes
-from app.history.turns import Opening, Turns
+from app.history.turns import Opening, StoredEvent, Turns
 
 LAST_SEEN = "select extract(epoch from max(seen_at)) from processes"
 ORIGIN = {"model": "m", "prompt": {"name": "book_agent", "version": "v0", "digest": "abc"}}
@@ -165,3 +165,27 @@ async def test_where_a_process_id_means_the_same_process(monkeypatch, tmp_path):
     assert here == processes.machine()
     monkeypatch.setattr(processes, "BOOT_ID", tmp_path / "none")
     assert processes.machine() not in {"", here}
+
+
+async def test_what_another_release_has_written_keeps_nobody_from_living(
+    ours, turns, ask, neighbour, database, dead_pid
+):
+    left = await ask(await neighbour(dead_pid))
+    await turns.add_events([StoredEvent(left.turn_id, 1, "answer.table", '{"type": "answer.table", "rows": 3}')])
+    async with database.connection() as connection:
+        await connection.execute("update turns set origin = '{}'")
+    await ours.begin(alone=False)
+    assert await status(turns, left) == "failed"
+
+
+async def test_whatever_goes_wrong_with_others_turns_a_process_goes_on_to_show_that_it_lives(
+    ours, database_url, monkeypatch
+):
+    monkeypatch.setattr(presence, "SILENT_S", 0.0)
+    monkeypatch.setattr(presence, "BEAT_S", 0.01)
+    monkeypatch.setattr(Turns, "abandoned", lambda *_: 1 / 0)
+    async with in_background(ours):
+        await asyncio.sleep(0.2)
+        seen = query(database_url, LAST_SEEN)
+        await asyncio.sleep(0.2)
+        assert query(database_url, LAST_SEEN) > seen

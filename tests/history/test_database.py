@@ -8,8 +8,8 @@ from psycopg.conninfo import make_conninfo
 
 from app import breaker as breakers
 from app.breaker import FAILURES
-from app.errors import BookAgentError, DatabaseUnavailableError, MigrationError
-from app.history.database import Connection, Database, is_lost
+from app.errors import BookAgentError, DatabaseBusyError, DatabaseUnavailableError, MigrationError
+from app.history.database import Connection, Database, _Call, is_lost
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.settings import Secret, Settings
 from tests.fakes.loopback import HOST, bind, port_of
@@ -287,3 +287,16 @@ class TestMigrationCheck:
         proxy.switch("refuse")
         proxy.drop_all()
         await through_proxy.check_migrations()
+
+
+class TestBusy:
+    async def test_who_waits_in_vain_for_a_connection_that_others_have_says_nothing_of_the_server(self, make_settings):
+        database = Database(make_settings(database_pool_size=1, database_timeout_s=0.3))
+        await database.open()
+        async with database._borrowed(_Call()):
+            waiting = [execute(database, "select 1") for _ in range(FAILURES * 2)]
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in found} == {DatabaseBusyError}
+        assert not database.breaker.is_open
+        assert await execute(database, "select 1 as one") == [{"one": 1}]
+        await database.close()

@@ -5,7 +5,8 @@ import uuid
 
 import pytest
 
-from app.chat import absence, following
+from app.chat import absence, following, presence
+from app.history.turns import Opening
 from tests.fakes.provider import Reply
 from tests.http.streams import asking, data_of, resuming
 
@@ -147,3 +148,19 @@ async def test_a_turn_is_cancelled_at_once_where_the_setting_says_so(replica):
     async with asyncio.timeout(1):
         await client.provider.hung_up.wait()
     assert (await settled(client, data_of(stream.raw[0])))["status"] == "cancelled"
+
+
+async def test_cancelling_and_reading_wake_an_idle_server_that_ends_the_turn_of_a_dead_one(
+    replica, conversations, database_url, monkeypatch
+):
+    for name, value in (("IDLE_AFTER_S", 0.0), ("BEAT_S", 0.1), ("SILENT_S", 0.3)):
+        monkeypatch.setattr(presence, name, value)
+    client = await replica([])
+    await asyncio.sleep(0.3)
+    monkeypatch.setattr(presence, "IDLE_AFTER_S", 600.0)
+    left = [
+        await conversations.store_question("public", None, QUESTION, None, Opening(uuid.uuid4(), {}, b"")) for _ in "ab"
+    ]
+    await client.post(f"/api/v1/turns/{left[0].turn_id}/cancel")
+    for one in left:
+        assert (await settled(client, {"conversation_id": one.conversation_id}))["status"] == "failed"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from app.breaker import FAILURES
 from app.chat import chances
 from app.chat.signatures import FOREIGN
 from app.settings import Secret
@@ -197,6 +198,43 @@ async def test_the_health_of_the_models_is_that_of_those_that_answer(client, pro
     assert MODELS["gemini"] in model["detail"]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [ANSWER.paced(first_byte_s=30), Reply.raw([b": waiting\n\n"] * 100, chunk_s=0.1)],
+    ids=["is silent", "only comments"],
+)
+async def test_who_accepts_and_says_nothing_leaves_time_for_the_next_one(start, settings_of, providers, ask, reply):
+    providers[0].script = lambda _: reply
+    client = await start(settings_of(model_attempts=3, model_timeout_s=1.0, turn_timeout_s=3.0))
+    answer = await ask(client, QUESTION)
+    assert (answer["answer"], answer["model"]) == (WELL, MODELS["gemini"])
+    assert len(providers[0].requests) <= 2
+
+
+async def test_a_provider_that_is_back_serves_everybody_from_its_first_words_on(start, settings_of, providers, ask):
+    client = await start(settings_of(model_fallback="", model_attempts=1))
+    providers[0].script = lambda _: Reply.error(500)
+    for _ in range(FAILURES):
+        assert (await client.post("/api/v1/chat", json={"content": QUESTION})).status_code == 503
+    providers[0].script = lambda _: Reply.text(f"{WELL} {WELL} {WELL}").paced(chunk_s=0.1)
+    async with asyncio.timeout(20):
+        while not providers[0].replying:
+            asking = asyncio.create_task(ask(client, QUESTION))
+            await asyncio.wait({asking}, timeout=0.5)
+    providers[0].script = lambda _: ANSWER
+    async with asyncio.timeout(2):
+        assert (await ask(client, QUESTION))["status"] == "answered"
+    assert (await asking)["status"] == "answered"
+
+
+async def test_an_error_that_passes_is_told_rather_than_one_that_lasts(client, providers):
+    providers[0].script = lambda _: Reply.error(429, headers={"retry-after": "30"})
+    providers[1].script = lambda _: Reply.error(401)
+    response = await client.post("/api/v1/chat", json={"content": QUESTION})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "30")
+    assert "too many requests" in response.json()["detail"]
+
+
 class TestThoughtSignatures:
     @pytest.fixture
     async def client(self, start, settings_of):
@@ -278,6 +316,14 @@ class TestSecrecy:
         allowed = {("127.0.0.1", urlsplit(providers[0].url).port), (database["host"], int(database["port"]))} | own
         assert ("127.0.0.1", urlsplit(providers[0].url).port) in connected
         assert connected <= allowed
+
+    async def test_a_provider_cannot_send_a_request_on_to_another_host(self, client, providers, ask):
+        elsewhere = Reply.error(307, headers={"location": f"{providers[1].url}/chat/completions"})
+        providers[0].script = lambda _: elsewhere
+        providers[1].api_key = None
+        await ask(client, QUESTION)
+        (request,) = providers[1].requests  # its own, as a fallback
+        assert request.body["model"] == MODELS["gemini"]
 
     async def test_the_environment_adds_nothing_to_a_request(self, environment, client, providers, ask):
         await ask(client, QUESTION)

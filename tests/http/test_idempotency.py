@@ -110,6 +110,7 @@ async def test_a_failed_turn_stays_failed_under_its_key(replica):
     first, again, anew = [await chat(client, headers=headers) for headers in (KEY, KEY, {"Idempotency-Key": "new"})]
     assert (first.status_code, again.status_code, anew.status_code) == (503, 503, 200)
     assert first.json()["detail"] == again.json()["detail"]
+    assert ["idempotent-replayed" in response.headers for response in (first, again)] == [False, True]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "clé"])

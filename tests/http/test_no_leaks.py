@@ -28,8 +28,8 @@ DESCRIPTORS = 15
 
 
 @pytest.fixture(params=["cancel", "continue"])
-async def client(request, postgres_proxy, replica):
-    given = {"database_url": Secret(postgres_proxy.url_of_database), "database_timeout_s": 2.0}
+async def client(request, proxied_url, replica):
+    given = {"database_url": Secret(proxied_url), "database_timeout_s": 2.0}
     model = Moody(seed=1, pace_s=0.005, stall_s=30.0)
     return await replica(model, disconnect=request.param, disconnect_grace_s=0.2, model_timeout_s=0.5, **given)
 

@@ -91,6 +91,13 @@ async def test_after_the_last_event_there_is_nothing_to_come_back_for(here, othe
         assert (response.status_code, response.content) == (204, b"")
 
 
+async def test_who_says_to_have_read_more_than_there_is_gets_what_comes(here):
+    async with asking(here, QUESTION) as stream:
+        turn_id = (await stream.until("turn.started"))["turn_id"]
+        async with resuming(here, turn_id, 500) as ahead:
+            await ahead.until("answer.completed")
+
+
 async def test_a_client_without_headers_says_in_the_address_where_it_was(here):
     async with asking(here, QUESTION) as stream:
         await stream.all()

@@ -1,17 +1,18 @@
 """What becomes of a turn whatever happens to its client, its database or its server."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 
 import pytest
 
-from app.chat import keeping
+from app.chat import keeping, presence
 from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
 from app.chat.events import fold
 from app.chat.opening import open_turn
-from app.errors import DatabaseUnavailableError, OutcomeUnknownError, UnfinishedError
+from app.errors import BookAgentError, DatabaseUnavailableError, OutcomeUnknownError, UnfinishedError
 from app.history.conversations import Conversations
 from app.history.database import Database
 from app.main import create_app
@@ -249,3 +250,29 @@ async def test_a_model_that_looked_up_an_empty_history_cannot_answer_from_it(res
     events = [event async for event in decoded(turn.read())]
     assert (events[-1].status, events[-1].answer) == (status, told)
     assert "Elvis" not in str(events)
+
+
+async def test_whatever_usage_a_provider_tells_the_answer_is_stored(resources):
+    usage = {"prompt_tokens": 10**25, "completion_tokens": 3_000_000_000, "total_tokens": 1}
+    told = {"choices": [{"index": 0, "delta": {"content": WELL}, "finish_reason": "stop"}], "usage": usage}
+    held = await resources(Reply.raw([f"data: {json.dumps(told)}\n\n".encode(), b"data: [DONE]\n\n"]))
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    assert (await last_of(turn)).status == "answered"
+    assert await settled(held) == ["answered"]
+
+
+async def test_an_answer_that_the_database_refuses_has_failed_and_its_turn_comes_to_an_end(resources, monkeypatch):
+    monkeypatch.setattr(presence, "SILENT_S", 0.3)
+    monkeypatch.setattr(presence, "BEAT_S", 0.1)
+    held = await resources(ANSWER, database_timeout_s=0.5)
+    store = Conversations.store_answer
+
+    async def refusing_store(self, owner, message_id, answer, last):
+        if answer.model != "unknown" and answer.grounding["sentences"]:
+            raise BookAgentError("The database refused a statement.")
+        await store(self, owner, message_id, answer, last)
+
+    monkeypatch.setattr(Conversations, "store_answer", refusing_store)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    assert (await last_of(turn)).status == "failed"
+    assert await settled(held) == ["failed"]
