@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,22 +80,27 @@ async def test_a_turn_that_is_dropped_at_once_is_cancelled_where_the_setting_say
     assert await settled(held) == ["cancelled"]
 
 
-async def test_an_answer_that_is_being_stored_when_it_is_cancelled_is_stored_and_told(resources, monkeypatch):
-    held = await resources(ANSWER)
-    storing, go_on = asyncio.Event(), asyncio.Event()
-    store = Conversations.store_answer
+@pytest.fixture
+def slow_store(monkeypatch):
+    """Tells when an answer is being stored, and goes on when it may."""
+    store, events = Conversations.store_answer, SimpleNamespace(storing=asyncio.Event(), go_on=asyncio.Event())
 
     async def slow_store(*args):
-        storing.set()
-        await go_on.wait()
+        events.storing.set()
+        await events.go_on.wait()
         await store(*args)
 
     monkeypatch.setattr(Conversations, "store_answer", slow_store)
+    return events
+
+
+async def test_an_answer_that_is_being_stored_when_it_is_cancelled_is_stored_and_told(resources, slow_store):
+    held = await resources(ANSWER)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     reading = asyncio.create_task(fold(decoded(turn.read())))
-    await storing.wait()
+    await slow_store.storing.wait()
     held.turn_parts.running.get(turn.turn_id).cancel()
-    go_on.set()
+    slow_store.go_on.set()
     assert (await reading).status == "answered"
     assert await settled(held) == ["answered"]
 
@@ -184,23 +190,14 @@ async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources,
     assert (await last_of(turn)).status == "answered"
 
 
-async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, monkeypatch):
+async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, slow_store):
     held = await resources(ANSWER)
-    storing, go_on = asyncio.Event(), asyncio.Event()
-    store = Conversations.store_answer
-
-    async def slow_store(*args):
-        storing.set()
-        await go_on.wait()
-        await store(*args)
-
-    monkeypatch.setattr(Conversations, "store_answer", slow_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     events = turn.read()
     await anext(events)
-    await storing.wait()
+    await slow_store.storing.wait()
     await events.aclose()
-    go_on.set()
+    slow_store.go_on.set()
     assert await settled(held) == ["answered"]
     assert "Absence._wait" not in {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
 
