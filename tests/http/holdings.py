@@ -73,9 +73,10 @@ def _alive(kind: type) -> int:
 
 
 def _in_use(resources: Resources) -> int:
-    assert resources.client is not None
-    pool: Any = resources.client._client._transport._pool  # type: ignore[attr-defined]
-    return sum(not connection.is_idle() for connection in pool.connections)
+    clients = [provided.client for provided in resources.models.provided if provided.client is not None]
+    assert clients
+    pools: list[Any] = [client._client._transport._pool for client in clients]  # type: ignore[attr-defined]
+    return sum(not connection.is_idle() for pool in pools for connection in pool.connections)
 
 
 def _taken(resources: Resources) -> int:
