@@ -67,6 +67,7 @@ def _streamed(stream: TurnStream, *, aloud: bool) -> dict[str, Any]:
                 click.echo(answer["text"], nl=False)
     except KeyboardInterrupt:
         stream.cancel()
+        console.print(f"\ncancelled; conversation {stream.conversation_id}", style="dim")
         raise
     return answer
 

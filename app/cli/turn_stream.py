@@ -28,6 +28,7 @@ class TurnStream:
         self._body = body
         self._key = {"Idempotency-Key": uuid.uuid4().hex}
         self._turn_id: str | None = None
+        self.conversation_id: str | None = None
         self._last_id = "0"
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -68,5 +69,6 @@ class TurnStream:
     def _noted(self, event: ServerSentEvent) -> dict[str, Any]:
         told: dict[str, Any] = msgspec.json.decode(event.data)
         self._turn_id = self._turn_id or told.get("turn_id")
+        self.conversation_id = self.conversation_id or told.get("conversation_id")
         self._last_id = event.id
         return told

@@ -71,7 +71,7 @@ async def chat(
         raise ClientGoneError
     note(observation_of(request.scope), answer)
     if answer.error:
-        return of_turn(request, answer.error, headers=replayed(turn))
+        return of_turn(request, answer.error, turn.turn_id, headers=replayed(turn))
     return Response(answer, headers=replayed(turn))
 
 

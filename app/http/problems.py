@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import structlog
 from litestar import Request, Response
@@ -13,6 +14,7 @@ from app.http.observation import request_id_of
 from app.http.schemas import FieldError, ProblemDetails
 
 MEDIA_TYPE = "application/problem+json"
+TAKE_ANOTHER_KEY = "This is how the first request with this Idempotency-Key ended: take a new key to ask again."
 log = structlog.get_logger(__name__)
 
 
@@ -24,6 +26,7 @@ def problem_response(
     retry_after_s: int | None = None,
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
+    turn_id: UUID | None = None,
 ) -> Response[ProblemDetails]:
     problem = ProblemDetails(
         title="Client Closed Request" if status == ClientGoneError.status else HTTPStatus(status).phrase,
@@ -32,6 +35,7 @@ def problem_response(
         instance=request.url.path,
         request_id=request_id_of(request.scope),
         errors=[FieldError(field, message) for field, message in (errors or {}).items()],
+        turn_id=turn_id,
     )
     retry = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=(headers or {}) | retry)
@@ -66,8 +70,12 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
-def of_turn(request: Request[Any, Any, Any], problem: Problem, headers: dict[str, str]) -> Response[ProblemDetails]:
-    """A turn that failed, asked for as JSON."""
+def of_turn(
+    request: Request[Any, Any, Any], problem: Problem, turn_id: UUID, headers: dict[str, str]
+) -> Response[ProblemDetails]:
+    """A turn that failed, asked for as JSON. With `headers` it is a replay, and to ask again is in vain."""
+    detail = f"{problem.detail} {TAKE_ANOTHER_KEY}" if headers else problem.detail
+    retry_after_s = None if headers else problem.retry_after_s
     return problem_response(
-        request, problem.status, problem.detail, retry_after_s=problem.retry_after_s, headers=headers
+        request, problem.status, detail, retry_after_s=retry_after_s, headers=headers, turn_id=turn_id
     )

@@ -92,6 +92,8 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     request_id: str
     type: str = "about:blank"
     errors: list["FieldError"] = []
+    turn_id: UUID | None = None
+    """Of a turn that failed: its events have what there was of the answer."""
 
 
 class FieldError(msgspec.Struct):

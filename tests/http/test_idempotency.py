@@ -109,7 +109,10 @@ async def test_a_failed_turn_stays_failed_under_its_key(replica):
     client = await replica([Reply.error(500), Reply.text(WELL)])
     first, again, anew = [await chat(client, headers=headers) for headers in (KEY, KEY, {"Idempotency-Key": "new"})]
     assert (first.status_code, again.status_code, anew.status_code) == (503, 503, 200)
-    assert first.json()["detail"] == again.json()["detail"]
+    assert again.json()["detail"].startswith(first.json()["detail"])
+    assert "take a new key" in again.json()["detail"]
+    assert ["retry-after" in response.headers for response in (first, again)] == [True, False]
+    assert first.json()["turn_id"] == again.json()["turn_id"]
     assert ["idempotent-replayed" in response.headers for response in (first, again)] == [False, True]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sys
 from random import Random
 
@@ -27,7 +28,8 @@ DESCRIPTORS = 15
 
 
 @pytest.fixture(params=["cancel", "continue"])
-async def client(request, proxied_url, replica):
+async def client(request, proxied_url, replica, caplog):
+    caplog.set_level(logging.CRITICAL, "psycopg")  # what it warns of has errors in it, with their frames
     given = {"database_url": Secret(proxied_url), "database_timeout_s": 2.0, "search_cache_s": 0.0}
     model = Moody(seed=1, pace_s=0.005, stall_s=30.0)
     return await replica(model, disconnect=request.param, disconnect_grace_s=0.2, model_timeout_s=0.5, **given)
@@ -65,18 +67,20 @@ class Traffic:
         self._proxy.drop_all()
 
 
-async def settled(resources, provider, wanted: Holdings | None = None) -> Holdings:
-    """As soon as it is what is wanted, or after some time."""
+async def settled(resources, provider, wanted: Holdings, caplog) -> Holdings:
+    """As soon as it is what is wanted, or after some time; without pytest's log records, which may hold frames."""
+    caplog.clear()
     deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
     while (found := await holdings(resources, provider)) != wanted:
         if asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(0.1)
+        caplog.clear()
     return found
 
 
 def blocks(embedder, caplog) -> int:
-    """Without what is remembered on purpose, and without pytest's log records, some of which hold errors' frames."""
+    """Without what is remembered on purpose."""
     embedder._queries._kept.clear()
     caplog.clear()
     gc.collect()
@@ -99,7 +103,7 @@ async def test_turns_leave_nothing_behind(soon, client, embedder, postgres_proxy
     kept = []
     for _ in range(2):
         await traffic.run(TURNS // 2)
-        assert (await settled(resources, provider, nothing))._asdict() == nothing._asdict()
+        assert (await settled(resources, provider, nothing, caplog))._asdict() == nothing._asdict()
         traffic.check()
         provider.requests.clear()
         kept.append((blocks(embedder, caplog), descriptors()))
