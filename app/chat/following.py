@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from app.chat.event_log import Entry
+from app.chat.journal import told
 from app.history.turns import Turns
 
 EVERY_S = 0.2
@@ -96,4 +97,4 @@ class Followed:
         found = await self._turns.events_after([(reader.turn_id, reader.after) for reader in readers])
         for reader, events in zip(readers, found, strict=True):
             for event in events:
-                reader.give(Entry(event.id, event.type, event.body.encode()))
+                reader.give(told(event))

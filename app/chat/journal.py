@@ -76,3 +76,8 @@ class Journal:
 
 def stored(turn_id: UUID, entry: Entry) -> StoredEvent:
     return StoredEvent(turn_id, entry.id, entry.type, entry.body.decode())
+
+
+def told(event: StoredEvent) -> Entry:
+    """As it was before it was stored."""
+    return Entry(event.id, event.type, event.body.encode())

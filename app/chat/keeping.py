@@ -8,9 +8,9 @@ import stamina
 import structlog
 
 from app.chat.composition import WithheldSentence
-from app.chat.event_log import LAST, Entry, EventLog
+from app.chat.event_log import Entry, EventLog
 from app.chat.events import Answer, terminal
-from app.chat.journal import stored
+from app.chat.journal import stored, told
 from app.chat.record import record_of
 from app.chat.turn_parts import TurnParts
 from app.errors import BookAgentError, DatabaseUnavailableError, OutcomeUnknownError, TurnLostError
@@ -73,8 +73,8 @@ class Keeping:
         """The last event of a turn that another server has given up."""
         with contextlib.suppress(BookAgentError):
             [events] = await self._parts.turns.events_after([(answer.turn_id, 0)])
-            if events and events[-1].type in LAST:
-                return Entry(events[-1].id, events[-1].type, events[-1].body.encode())
+            if events and (last := told(events[-1])).is_last:
+                return last
         return None
 
     async def _store_soon(self, answer: Answer, last: Entry) -> None:

@@ -195,12 +195,8 @@ class Conversations:
     async def _exchanges(
         self, statement: LiteralString, owner: str, conversation_id: UUID, **values: str | float
     ) -> list[Exchange]:
-        async def read(connection: Connection) -> list[Exchange]:
-            cursor = connection.cursor(row_factory=class_row(Exchange))
-            await cursor.execute(statement, {"owner": owner, "conversation": conversation_id} | values)
-            return await cursor.fetchall()
-
-        return await self._database.run(read)
+        scope = {"owner": owner, "conversation": conversation_id}
+        return await self._database.fetch(statement, scope | values, Exchange)
 
 
 def without_nuls(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Connections to Postgres, through a pool and behind a circuit breaker; psycopg's errors become ours here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 import stamina
 import structlog
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, class_row, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.breaker import Breaker
@@ -100,6 +100,16 @@ class Database:
                     async with self._borrowed(call) as connection:
                         return await work(connection)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def fetch(self, statement: Any, values: Sequence[Any] | Mapping[str, Any], kind: type[T]) -> list[T]:
+        """The rows of one statement that may be repeated, each as `kind(**row)`; none of one that gives no rows."""
+
+        async def execute(connection: Connection) -> list[T]:
+            cursor = connection.cursor(row_factory=class_row(kind))
+            await cursor.execute(statement, values)
+            return await cursor.fetchall() if cursor.description else []
+
+        return await self.run(execute)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -1,14 +1,13 @@
 """The servers over one database, each with a sign of life."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
-from psycopg.rows import DictRow
-
-from app.history.database import Connection, Database
+from app.history.database import Database
 
 FORGOTTEN_AFTER_H = 1
 BOOT_ID, PID_NAMESPACE = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
@@ -17,8 +16,6 @@ BEAT = """
 insert into processes (id, machine, pid) values (%s, %s, %s)
 on conflict (id) do update set seen_at = now()
 """
-
-
 NEIGHBOURS = "select id, pid from processes where machine = %s and id <> %s"
 FORGET = "delete from processes where id = any(%s)"
 FORGET_OLD = "delete from processes where seen_at < now() - make_interval(hours => %s)"
@@ -51,14 +48,8 @@ class Processes:
     async def forget_old(self) -> None:
         await self._execute(FORGET_OLD, FORGOTTEN_AFTER_H)
 
-    async def _execute(self, statement: LiteralString, *values: Any) -> list[DictRow]:
-        """Its rows, if it has any."""
-
-        async def execute(connection: Connection) -> list[DictRow]:
-            cursor = await connection.execute(statement, values)
-            return await cursor.fetchall() if cursor.description else []
-
-        return await self._database.run(execute)
+    async def _execute(self, statement: LiteralString, *values: Any) -> list[dict[str, Any]]:
+        return await self._database.fetch(statement, values, dict)
 
 
 def machine() -> str:
@@ -74,9 +65,8 @@ def _is_alive(pid: int) -> bool:
     if pid == os.getpid():
         return False
     try:
-        os.kill(pid, 0)
+        with contextlib.suppress(PermissionError):  # it is somebody else's
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
     return True

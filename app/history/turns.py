@@ -1,12 +1,10 @@
 """Turns in Postgres: who answers them, and their events so far, for whichever server is asked for them."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg import AsyncCursor
-from psycopg.rows import DictRow, class_row
 from psycopg.types.json import Jsonb
 
 from app.errors import NotFoundError
@@ -131,12 +129,12 @@ class Turns:
     async def add_events(self, events: Sequence[StoredEvent]) -> None:
         """Those that are stored already, or of a turn that has ended or is gone, are left out."""
         columns = [list(column) for column in zip(*events, strict=True)]
-        await self._database.run(lambda connection: connection.execute(INSERT_EVENTS, columns))
+        await self._database.fetch(INSERT_EVENTS, columns, dict)
 
     async def events_after(self, asked: Sequence[tuple[UUID, int]]) -> list[list[StoredEvent]]:
         """For each (turn, id of an event), the events after it, in order."""
         columns = [list(column) for column in zip(*asked, strict=True)]
-        rows = await self._database.run(lambda connection: _all(connection.execute(EVENTS_AFTER, columns)))
+        rows = await self._database.fetch(EVENTS_AFTER, columns, dict)
         found: list[list[StoredEvent]] = [[] for _ in asked]
         for row in rows:
             found[row.pop("place") - 1].append(StoredEvent(**row))
@@ -160,43 +158,24 @@ class Turns:
     async def abandoned(self, ours: UUID, silent_s: float, of: Sequence[UUID] | None = None) -> list[AbandonedTurn]:
         """Open turns of servers, or of these, that have not been heard of for so long; the oldest hundred."""
         values = {"ours": ours, "silent_s": silent_s, "of": None if of is None else list(of)}
-
-        async def look(connection: Connection) -> list[AbandonedTurn]:
-            cursor = connection.cursor(row_factory=class_row(AbandonedTurn))
-            return await (await cursor.execute(ABANDONED, values)).fetchall()
-
-        return await self._database.run(look)
+        return await self._database.fetch(ABANDONED, values, AbandonedTurn)
 
     async def unknown(self, ours: UUID, known: Sequence[UUID], older_than_s: float) -> list[AbandonedTurn]:
         """Open turns of a server that does not know of them: it did not learn that the question was stored."""
-
-        async def look(connection: Connection) -> list[AbandonedTurn]:
-            cursor = connection.cursor(row_factory=class_row(AbandonedTurn))
-            return await (await cursor.execute(UNKNOWN, [ours, list(known), older_than_s])).fetchall()
-
-        return await self._database.run(look)
+        return await self._database.fetch(UNKNOWN, [ours, list(known), older_than_s], AbandonedTurn)
 
     async def prune(self, older_than_h: float) -> int:
         """How many ended turns, with their events; the answers stay."""
         return len(await self._ids(PRUNE, older_than_h))
 
     async def _one(self, statement: Any, values: Mapping[str, Any]) -> TurnRow:
-        async def look(connection: Connection) -> TurnRow | None:
-            cursor = connection.cursor(row_factory=class_row(TurnRow))
-            return await (await cursor.execute(statement, values)).fetchone()
-
-        row = await self._database.run(look)
-        if row is None:
+        rows = await self._database.fetch(statement, values, TurnRow)
+        if not rows:
             raise NotFoundError("There is no such turn, or its events are no longer kept.")
-        return row
+        return rows[0]
 
     async def _ids(self, statement: Any, *values: Any) -> list[UUID]:
-        rows = await self._database.run(lambda connection: _all(connection.execute(statement, values)))
-        return [row["id"] for row in rows]
-
-
-async def _all(executing: Coroutine[Any, Any, AsyncCursor[DictRow]]) -> list[DictRow]:
-    return await (await executing).fetchall()
+        return [row["id"] for row in await self._database.fetch(statement, values, dict)]
 
 
 async def insert_turn(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from app.chat.asking import Asked
 from app.chat.event_log import Entry, answer_in, decoded
-from app.chat.events import Answer, Event, fold
+from app.chat.events import Answer, fold
 from app.chat.opening import TurnReader, open_turn
 from app.errors import ClientGoneError
 from app.http import sse
@@ -82,12 +82,7 @@ async def chat(
     before_request=check_body,
     summary="Ask a question and get the answer as a stream of events",
     tags=["chat"],
-    responses={
-        200: ResponseSpec(
-            cast("Any", Event), description="Server-sent events, each with one of these", media_type=sse.MEDIA_TYPE
-        ),
-        **PROBLEMS,
-    },
+    responses=sse.EVENTS | PROBLEMS,
 )
 async def chat_stream(
     data: JSONBody[ChatRequest],

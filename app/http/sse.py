@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, cast
 
 import anyio
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
 from app.chat.event_log import Entry
+from app.chat.events import Event
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -15,6 +18,13 @@ KEEP_ALIVE = b": keep-alive\n\n"
 RETRY_MS = 2000
 """After which a browser's EventSource comes back for the rest."""
 STOP_TIMEOUT_S = 6
+
+EVENTS = {
+    200: ResponseSpec(
+        cast("Any", Event), description="Server-sent events, each with one of these", media_type=MEDIA_TYPE
+    )
+}
+"""Of a route that answers with a stream, for its description."""
 
 OnEnd = Callable[[Entry], None]
 

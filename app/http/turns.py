@@ -1,6 +1,6 @@
 """A turn that was begun before: reading its events again, and ending it."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
@@ -9,7 +9,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
-from app.chat.events import Event
 from app.chat.opening import cancel_turn, find_events
 from app.http import sse
 from app.http.chat import PROBLEMS, noting
@@ -31,9 +30,7 @@ EventId = Annotated[
     summary="The events of a turn after one that was read, and those to come",
     tags=["chat"],
     responses={
-        200: ResponseSpec(
-            cast("Any", Event), description="Server-sent events, each with one of these", media_type=sse.MEDIA_TYPE
-        ),
+        **sse.EVENTS,
         204: ResponseSpec(None, description="The last event was read: there is nothing to come back for"),
         **PROBLEMS,
     },

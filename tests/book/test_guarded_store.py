@@ -3,7 +3,6 @@
 import asyncio
 import math
 
-import httpx
 import pytest
 import stamina
 
@@ -16,9 +15,7 @@ from app.breaker import FAILURES
 from app.errors import CollectionMissingError, VectorStoreUnauthorizedError, VectorStoreUnavailableError
 from app.settings import Settings
 from tests.book.points import IDENTITY, point, write
-from tests.fakes.loopback import serve
-from tests.fakes.proxy import FaultProxy
-from tests.fakes.qdrant import FakeQdrant, Fault
+from tests.fakes.qdrant import Fault
 
 TIMEOUT_S = 0.5
 OPEN_S = 0.2
@@ -30,17 +27,6 @@ def short_times(monkeypatch):
     monkeypatch.setattr(breakers, "FIRST_OPEN_S", OPEN_S)
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
-
-
-@pytest.fixture
-def qdrant() -> FakeQdrant:
-    return FakeQdrant()
-
-
-@pytest.fixture
-async def proxy(qdrant):
-    async with serve(qdrant.app) as url, FaultProxy(httpx.URL(url).port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

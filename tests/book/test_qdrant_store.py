@@ -5,7 +5,6 @@ import math
 import re
 import time
 
-import httpx
 import numpy as np
 import pytest
 import stamina
@@ -29,8 +28,7 @@ from app.errors import (
 )
 from app.settings import Secret, Settings
 from tests.book.points import IDENTITY, point, write
-from tests.fakes.loopback import HOST, bind, port_of, serve
-from tests.fakes.proxy import FaultProxy
+from tests.fakes.loopback import HOST, bind, port_of
 from tests.fakes.qdrant import FakeQdrant, Fault, Seen
 
 COLLECTION = Settings().qdrant_collection
@@ -45,17 +43,6 @@ def retries_at_once():
     """As many as the settings say, without the waiting between them."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
-
-
-@pytest.fixture
-def qdrant() -> FakeQdrant:
-    return FakeQdrant()
-
-
-@pytest.fixture
-async def proxy(qdrant):
-    async with serve(qdrant.app) as url, FaultProxy(httpx.URL(url).port) as proxy:
-        yield proxy
 
 
 @pytest.fixture
