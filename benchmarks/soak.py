@@ -6,7 +6,7 @@ come back on either server, ask twice with one Idempotency-Key. Meanwhile the pr
 delay for moments, and a server is killed or stopped now and then, and started again. What each client was told is
 kept, read again at the end on both servers, and compared with the database. Exit code 1 unless all four are 0:
 
-- lost: a turn that a client was told of, which is not in the database as it was told, with an end;
+- lost: a turn or an event that a client was told of, which is not in the database as it was told, or has no end;
 - duplicated: two turns or calls of the model for one question, two ends, an event with two bodies;
 - stuck: a client that waited longer than the turn's deadline and 30 s, a turn that runs at the end;
 - leaked: turns, connections, file descriptors, memory of the servers, against what they held after a warm-up.
@@ -127,7 +127,7 @@ class Soak:
             "visits": dict(Counter(visit.kind for visit in self._ledger.visits)),
             "turns": verdict.by_status(rows.values()),
             "faults": dict(sorted(faults.counts.items())),
-            "lost": list(verdict.lost(self._ledger, rows)) + self._ledger.unexpected,
+            "lost": list(verdict.lost(self._ledger, rows, verdict.bodies_of(stage))) + self._ledger.unexpected,
             "duplicated": list(verdict.duplicated(self._ledger, rows, stage.model.calls)),
             "stuck": list(verdict.stuck(self._ledger, rows)) + faults.problems,
             "leaked": list(verdict.leaked(stage, self._warm)),

@@ -23,6 +23,7 @@ select turns.id::text, idempotency_key, ended_at is not null as has_ended, statu
     (select count(*) from turn_events event where event.turn_id = turns.id and event.type = any(%s)) as ends
 from turns join messages on messages.id = turns.message_id
 """
+EVENTS = "select turn_id::text, id, body from turn_events"
 BUSY = """
 select count(*) as busy from pg_stat_activity
 where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()
@@ -38,8 +39,17 @@ def rows_of(stage: Stage) -> dict[str, Row]:
     return {row["id"]: row for row in _query(stage, TURNS, [list(LAST)])}
 
 
-def lost(ledger: Ledger, rows: Mapping[str, Row]) -> Iterator[str]:
+def bodies_of(stage: Stage) -> dict[tuple[str, int], str]:
+    """Of the events, by turn and id."""
+    return {(row["turn_id"], row["id"]): row["body"] for row in _query(stage, EVENTS)}
+
+
+def lost(ledger: Ledger, rows: Mapping[str, Row], bodies: Mapping[tuple[str, int], str]) -> Iterator[str]:
     for turn_id, told in ledger.turns.items():
+        for number, frame in told.events.items():
+            kept = bodies.get((turn_id, number))
+            if kept is None or f"data: {kept}".encode() not in frame.splitlines():
+                yield f"{turn_id}: event {number} was told and is {'another' if kept else 'none'} in the database"
         row = rows.get(turn_id)
         if row is None or not row["has_ended"] or row["status"] == "running":
             yield f"{turn_id}: acknowledged, and has no end in the database"

@@ -12,7 +12,9 @@ import pytest
 from tests.traffic.ledger import Ledger, Told, Visit
 
 ROOT = Path(__file__).parents[1]
+BODY = '{"type": "answer.delta", "text": "A"}'
 FRAME = b'event: answer.delta\nid: 2\ndata: {"type": "answer.delta", "text": "%b"}'
+BODIES = {("t", 2): BODY}
 END = {"status": "answered", "answer": "A pipe.", "error": None}
 ROW = {"has_ended": True, "status": "answered", "content": "A pipe.", "ends": 1}
 
@@ -50,9 +52,9 @@ def ledger(told):
     return ledger
 
 
-def found(verdict, ledger, rows, calls):
+def found(verdict, ledger, rows, calls, bodies=BODIES):
     return [
-        *verdict.lost(ledger, rows),
+        *verdict.lost(ledger, rows, bodies),
         *verdict.duplicated(ledger, rows, calls),
         *verdict.stuck(ledger, rows),
     ]
@@ -78,6 +80,11 @@ def test_a_turn_that_is_kept_as_it_was_told_is_no_finding(verdict, ledger, told)
 )
 def test_a_turn_that_is_not_kept_as_it_was_told_is_found(verdict, ledger, row):
     assert found(verdict, ledger, {} if row is None else {"t": row}, {})
+
+
+@pytest.mark.parametrize("bodies", [{}, {("t", 2): BODY.replace("A", "B")}], ids=["not there", "another body"])
+def test_an_event_that_is_not_kept_as_it_was_told_is_found(verdict, ledger, bodies):
+    assert found(verdict, ledger, {"t": ROW}, {1: 1}, bodies)
 
 
 def _another_body(ledger):

@@ -22,7 +22,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 UNWRITTEN = 1_000_000
-"""More events than a server can have told and not written down: who has seen those must see the end, too."""
+"""More events than a server that is only slow can still write: the end has an id of its own, after them all."""
 UNKNOWN = Origin("unknown", PromptIdentity("unknown", "unknown", "unknown"))
 GONE = "The server that was answering is gone."
 log = structlog.get_logger(__name__)

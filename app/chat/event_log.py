@@ -42,25 +42,33 @@ class EventLog:
         """`on_left`: the last reader has left before the end."""
         self._on_left = on_left
         self._entries: list[Entry] = []
+        self._numbered = 0
         self._grown = asyncio.Event()
-        self._is_let_go = False
+        self._dismissals = 0
+        self._is_closed = False
         self.readers = 0
 
     @property
     def has_ended(self) -> bool:
         return bool(self._entries) and self._entries[-1].is_last
 
-    def next_entry(self, event: Event) -> Entry:
-        """As it will be when it is appended."""
-        return entry_of(len(self._entries) + 1, event)
+    def next_id(self) -> int:
+        self._numbered += 1
+        return self._numbered
 
-    def append(self, entry: Entry) -> None:
+    def tell(self, entry: Entry) -> None:
+        """When it is stored."""
         self._entries.append(entry)
         self._wake()
 
     def let_go(self) -> None:
-        """From now on nobody waits for more than there is."""
-        self._is_let_go = True
+        """Whoever waits now waits no longer."""
+        self._dismissals += 1
+        self._wake()
+
+    def close(self) -> None:
+        """From now on nobody waits."""
+        self._is_closed = True
         self._wake()
 
     def _wake(self) -> None:
@@ -72,8 +80,11 @@ class EventLog:
         self.readers += 1
         try:
             position = min(after, len(self._entries))
-            while not self._is_read(position):
+            dismissals = self._dismissals
+            while True:
                 if position == len(self._entries):
+                    if self.has_ended or self._is_closed or self._dismissals > dismissals:
+                        return
                     await self._grown.wait()
                     continue
                 entry = self._entries[position]
@@ -84,9 +95,6 @@ class EventLog:
             self.readers -= 1
             if not self.readers and not self.has_ended:
                 self._on_left()
-
-    def _is_read(self, position: int) -> bool:
-        return (self.has_ended or self._is_let_go) and position >= len(self._entries)
 
 
 async def decoded(entries: AsyncIterable[Entry]) -> AsyncIterator[Event]:

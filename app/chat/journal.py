@@ -1,7 +1,9 @@
-"""Writes the events of all turns of this process to the database, many at a time and soon."""
+"""Writes the events of all turns of this process to the database, many at a time, before anybody is told of them."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -10,8 +12,8 @@ from app.chat.event_log import Entry
 from app.errors import BookAgentError, DatabaseUnavailableError
 from app.history.turns import StoredEvent, Turns
 
-DELAY_S = 0.02
-"""The longest that an event waits for others, when the database is there."""
+PAUSE_S = 0.02
+"""Between two statements: what is said meanwhile goes together."""
 RETRY_S = 1.0
 BATCH = 500
 """Events in one statement at the most."""
@@ -19,17 +21,24 @@ BATCH = 500
 log = structlog.get_logger(__name__)
 
 
+class _Said(NamedTuple):
+    turn_id: UUID
+    entry: Entry
+    tell: Callable[[Entry], None]
+
+
 class Journal:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self._pending: list[StoredEvent] = []
+        self._pending: list[_Said] = []
         self._is_pending = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failures = 0
         self._added = self._written = 0
 
-    def add(self, turn_id: UUID, entry: Entry) -> None:
-        self._pending.append(stored(turn_id, entry))
+    def add(self, turn_id: UUID, entry: Entry, tell: Callable[[Entry], None]) -> None:
+        """`tell` is called when it is stored, in the order of the ids; never, if the turn has ended by then."""
+        self._pending.append(_Said(turn_id, entry, tell))
         self._added += 1
         self._is_pending.set()
 
@@ -52,9 +61,12 @@ class Journal:
         """So many in all; what comes meanwhile is the next one's."""
         while self._written < added:
             batch = self._pending[:BATCH]
-            await self._turns.add_events(batch)
+            open_turns = await self._turns.add_events([stored(said.turn_id, said.entry) for said in batch])
             del self._pending[: len(batch)]
             self._written += len(batch)
+            for said in batch:
+                if said.turn_id in open_turns:
+                    said.tell(said.entry)
         if not self._pending:
             self._is_pending.clear()
 
@@ -62,9 +74,9 @@ class Journal:
         """Until it is cancelled."""
         while True:
             await self._is_pending.wait()
-            await asyncio.sleep(DELAY_S)
             try:
                 await self.flush()
+                await asyncio.sleep(PAUSE_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events that come must be written
                 log.warning("journal.waits", events=len(self._pending), error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
@@ -107,14 +108,17 @@ class Presence:
             self._is_asleep = False
 
     async def watch_cancels(self) -> None:
-        """Ends the turns of this process that were cancelled on another one. Until it is cancelled."""
+        """Ends the turns of this process that were cancelled, or given up, on another one. Until it is cancelled."""
         while True:
             await asyncio.sleep(CANCELS_EVERY_S)
             if ids := self._running.ids:
                 with contextlib.suppress(BookAgentError):
-                    for turn_id in await self._turns.to_cancel(ids):
-                        if turn := self._running.get(turn_id):
-                            turn.cancel()
+                    self._cancel(await self._turns.to_cancel(ids))
+
+    def _cancel(self, turn_ids: Iterable[UUID]) -> None:
+        for turn_id in turn_ids:
+            if turn := self._running.get(turn_id):
+                turn.cancel()
 
     async def leave(self) -> None:
         with contextlib.suppress(BookAgentError):

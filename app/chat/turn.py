@@ -11,7 +11,7 @@ from app.chat.absence import Absence
 from app.chat.asking import Asked
 from app.chat.composition import Composition, Examines
 from app.chat.courtesies import NOTHING_BEFORE, reply_to
-from app.chat.event_log import Entry, EventLog
+from app.chat.event_log import Entry, EventLog, entry_of
 from app.chat.events import (
     Answer,
     AnswerDelta,
@@ -96,12 +96,10 @@ class Turn:
             self._absence.begin()
 
     def _emit(self, event: Event) -> None:
-        entry = self._log.next_entry(event)
-        self._log.append(entry)
-        self._parts.journal.add(self.stored.turn_id, entry)
+        self._parts.journal.add(self.stored.turn_id, entry_of(self._log.next_id(), event), self._log.tell)
 
     async def _run(self) -> None:
-        """Publishes exactly one terminal event, after the answer is stored; or before, where that takes too long."""
+        """Publishes exactly one terminal event, after the answer is stored."""
         with self._parts.metrics.turns_running.track_inprogress():
             self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
             answer = await self._concluded(self._timed(self._emit))

@@ -77,6 +77,11 @@ join turns on turns.id = said.turn_id and turns.ended_at is null
 on conflict do nothing
 """
 
+ADD_EVENTS = f"""
+with written as ({INSERT_EVENTS})
+select id from turns where id = any(%s) and ended_at is null
+"""  # noqa: S608 - nobody's words are in it
+
 END = "update turns set ended_at = now() where id = %s and ended_at is null"
 
 EVENTS_AFTER = """
@@ -106,7 +111,7 @@ limit 100
 """
 
 REQUEST_CANCEL = "update turns set cancel_requested_at = now() where id = %s and owner = %s returning id"
-TO_CANCEL = "select id from turns where id = any(%s) and cancel_requested_at is not null"
+TO_CANCEL = "select id from turns where id = any(%s) and coalesce(cancel_requested_at, ended_at) is not null"
 MARK_FOLLOWED = "update turns set followed_at = now() where id = any(%s) returning id"
 FOLLOWED = "select id from turns where id = %s and followed_at > now() - make_interval(secs => %s)"
 PRUNE = "delete from turns where ended_at < now() - make_interval(secs => %s * 3600) returning id"
@@ -126,10 +131,10 @@ class Turns:
         """Raises NotFoundError."""
         return await self._one(TURN + " and idempotency_key = %(key)s", {"owner": owner, "key": idempotency_key})
 
-    async def add_events(self, events: Sequence[StoredEvent]) -> None:
-        """Those that are stored already, or of a turn that has ended or is gone, are left out."""
+    async def add_events(self, events: Sequence[StoredEvent]) -> set[UUID]:
+        """The turns that go on: events of others, which have ended or are gone, are left out. May be repeated."""
         columns = [list(column) for column in zip(*events, strict=True)]
-        await self._database.fetch(INSERT_EVENTS, columns, dict)
+        return set(await self._ids(ADD_EVENTS, *columns, columns[0]))
 
     async def events_after(self, asked: Sequence[tuple[UUID, int]]) -> list[list[StoredEvent]]:
         """For each (turn, id of an event), the events after it, in order."""
@@ -145,6 +150,7 @@ class Turns:
         await self._ids(REQUEST_CANCEL, turn_id, owner)
 
     async def to_cancel(self, turn_ids: Sequence[UUID]) -> list[UUID]:
+        """By a client, or because another server has given them up."""
         return await self._ids(TO_CANCEL, list(turn_ids))
 
     async def mark_followed(self, turn_ids: Sequence[UUID]) -> list[UUID]:

@@ -14,7 +14,8 @@ from app.chat.asking import Asked
 from app.chat.event_log import Entry, answer_in, decoded
 from app.chat.events import Answer, fold
 from app.chat.opening import TurnReader, open_turn
-from app.errors import ClientGoneError
+from app.chat.record import problem_of
+from app.errors import ClientGoneError, UnfinishedError
 from app.http import sse
 from app.http.limits import limit_requests
 from app.http.observation import Observation, observation_of
@@ -66,7 +67,10 @@ async def chat(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Any]:
     turn = await begin(request, resources, owner, data, idempotency_key)
-    answer = await unless_client_leaves(request, fold(decoded(turn.read())))
+    try:
+        answer = await unless_client_leaves(request, fold(decoded(turn.read())))
+    except UnfinishedError as error:
+        return of_turn(request, problem_of(error), turn.turn_id, headers={})
     if answer is None:
         raise ClientGoneError
     note(observation_of(request.scope), answer)

@@ -1,13 +1,19 @@
 """The events of all turns are written together, and what cannot be written fails for all who wait for it."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.chat.event_log import Entry
 from app.chat.journal import Journal
 from app.errors import DatabaseUnavailableError
+
+DELTA = Entry(1, "answer.delta", b"{}")
+
+
+def ignore(_) -> None:
+    pass
 
 
 class SilentTurns:
@@ -26,7 +32,8 @@ class SilentTurns:
 async def test_who_waits_while_another_one_tries_in_vain_does_not_try_again():
     turns = SilentTurns()
     journal = Journal(turns)
-    journal.add(uuid4(), Entry(1, "turn.started", b"{}"))
+    heard = []
+    journal.add(uuid4(), DELTA, heard.append)
     flushes = [asyncio.create_task(journal.flush()) for _ in range(20)]
     await asyncio.sleep(0)
     turns.give_up.set()
@@ -36,7 +43,7 @@ async def test_who_waits_while_another_one_tries_in_vain_does_not_try_again():
     assert turns.asked == 1
     with pytest.raises(DatabaseUnavailableError):
         await journal.flush()
-    assert turns.asked == 2
+    assert (turns.asked, heard) == (2, [])
 
 
 class BusyTurns:
@@ -46,15 +53,44 @@ class BusyTurns:
         self.written = 0
         self.journal = Journal(self)
 
-    async def add_events(self, events) -> None:
+    async def add_events(self, events) -> set[UUID]:
         self.written += len(events)
         for _ in range(3):
-            self.journal.add(uuid4(), Entry(1, "answer.delta", b"{}"))
+            self.journal.add(uuid4(), DELTA, ignore)
+        return {event.turn_id for event in events}
 
 
 async def test_who_waits_for_what_was_said_does_not_wait_for_what_is_said_meanwhile():
     turns = BusyTurns()
-    turns.journal.add(uuid4(), Entry(1, "turn.started", b"{}"))
+    turns.journal.add(uuid4(), DELTA, ignore)
     async with asyncio.timeout(1):
         await turns.journal.flush()
     assert turns.written == 1
+
+
+class Broken:
+    """A database that is away at first, and has heard that one turn was given up."""
+
+    def __init__(self, ended: UUID) -> None:
+        self.is_away = True
+        self.ended = ended
+
+    async def add_events(self, events) -> set[UUID]:
+        if self.is_away:
+            raise DatabaseUnavailableError
+        return {event.turn_id for event in events} - {self.ended}
+
+
+async def test_an_event_is_told_when_it_is_stored_and_never_one_of_a_turn_that_has_ended():
+    ours, ended = uuid4(), uuid4()
+    turns, heard = Broken(ended), []
+    journal = Journal(turns)
+    for turn_id in (ours, ended):
+        for number in (1, 2):
+            journal.add(turn_id, DELTA._replace(id=number), lambda entry, of=turn_id: heard.append((of, entry.id)))
+    with pytest.raises(DatabaseUnavailableError):
+        await journal.flush()
+    assert heard == []
+    turns.is_away = False
+    await journal.flush()
+    assert heard == [(ours, 1), (ours, 2)]

@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+from httpx_sse import EventSource
 
 from app import breaker as breakers
 from app.breaker import FAILURES, Breaker
@@ -28,6 +29,11 @@ async def retrieve(client, query=QUESTION, **fields):
 
 async def chat(client, content=QUESTION, **fields):
     return await client.post("/api/v1/chat", json={"content": content, **fields})
+
+
+async def events_of(client, turn_id, after=0):
+    async with client.stream("GET", f"/api/v1/turns/{turn_id}/events?after={after}") as response:
+        return [event.json() async for event in EventSource(response).aiter_sse()]
 
 
 def cut_off(proxy):
@@ -201,6 +207,37 @@ class TestPostgresDown:
             assert response.status_code == 503
             assert int(response.headers["retry-after"]) > 0
         assert (provider.requests, embedded) == ([], [])
+
+    @pytest.fixture
+    def cut_off_in_mid_answer(self, postgres_proxy, provider):
+        def cut_off_and_answer(request):
+            cut_off(postgres_proxy)
+            return answer_from_passages(request)
+
+        provider.script = cut_off_and_answer
+
+    async def test_an_answer_that_was_begun_before_is_there_when_it_is_back(
+        self, client, cut_off_in_mid_answer, postgres_proxy, become_ready
+    ):
+        failed = await chat(client)
+        assert failed.status_code == 503
+        assert int(failed.headers["retry-after"]) > 0
+        postgres_proxy.switch("pass")
+        await become_ready(client)
+        events = await events_of(client, failed.json()["turn_id"])
+        assert [events[0]["type"], events[-1]["type"]] == ["turn.started", "answer.completed"]
+
+    async def test_a_stream_goes_no_further_than_what_is_stored_and_on_from_there_when_it_is_back(
+        self, client, stream, cut_off_in_mid_answer, postgres_proxy, become_ready
+    ):
+        begun = await stream(client, QUESTION)
+        assert "answer.delta" not in {event["type"] for event in begun}
+        postgres_proxy.switch("pass")
+        await become_ready(client)
+        rest = await events_of(client, begun[0]["turn_id"], after=len(begun))
+        whole = await events_of(client, begun[0]["turn_id"])
+        assert begun + rest == whole
+        assert whole[-1]["type"] == "answer.completed"
 
     async def test_nothing_asks_it_once_it_rests_until_it_is_found_to_be_back(
         self, client, ask, postgres_proxy, become_ready

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import linecache
 import logging
 import sys
 from random import Random
@@ -82,6 +83,7 @@ async def settled(resources, provider, wanted: Holdings, caplog) -> Holdings:
 def blocks(embedder, caplog) -> int:
     """Without what is remembered on purpose."""
     embedder._queries._kept.clear()
+    linecache.clearcache()  # the source of what an error passed through
     caplog.clear()
     gc.collect()
     return sys.getallocatedblocks()

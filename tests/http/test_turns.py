@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.chat import keeping, presence
+from app.chat import presence
 from app.chat.asking import Asked
 from app.chat.courtesies import NOTHING_BEFORE
 from app.chat.event_log import decoded
@@ -16,6 +16,7 @@ from app.chat.opening import open_turn
 from app.errors import BookAgentError, DatabaseUnavailableError, OutcomeUnknownError, UnfinishedError
 from app.history.conversations import Conversations
 from app.history.database import Database
+from app.history.turns import Turns
 from app.main import create_app
 from app.settings import Secret
 from tests.fakes.loopback import serve
@@ -105,10 +106,37 @@ async def test_an_answer_that_is_being_stored_when_it_is_cancelled_is_stored_and
     assert await settled(held) == ["answered"]
 
 
-async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when_the_database_is_back(
+@pytest.fixture
+def journal_down(monkeypatch):
+    """While it is not empty no event can be stored."""
+    add, down = Turns.add_events, []
+
+    async def add_or_fail(*args):
+        if down:
+            raise DatabaseUnavailableError
+        return await add(*args)
+
+    monkeypatch.setattr(Turns, "add_events", add_or_fail)
+    return down
+
+
+async def test_nothing_is_told_before_it_is_stored(resources, journal_down):
+    held = await resources(ANSWER)
+    journal_down.append(True)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    events = turn.read()
+    first = asyncio.create_task(anext(events))
+    done, _ = await asyncio.wait({first}, timeout=1)
+    assert not done
+    journal_down.clear()
+    assert (await first).type == "turn.started"
+    assert [event async for event in decoded(events)][-1].answer.startswith("A stilling well")
+
+
+async def test_readers_of_an_answer_that_cannot_be_stored_are_let_go_and_it_is_kept_when_the_database_is_back(
     resources, monkeypatch
 ):
-    held = await resources(ANSWER)
+    held = await resources(ANSWER, database_timeout_s=0.2)
     store, down = Conversations.store_answer, [True]
 
     async def failing_store(*args):
@@ -118,10 +146,12 @@ async def test_an_answer_that_cannot_be_stored_is_a_failure_and_kept_as_one_when
 
     monkeypatch.setattr(Conversations, "store_answer", failing_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    last = [event async for event in decoded(turn.read())][-1]
-    assert (last.status, last.error.status) == ("failed", 503)
+    with pytest.raises(UnfinishedError):
+        await fold(decoded(turn.read()))
+    assert await statuses(held) == ["running"]
     down.clear()
-    assert await settled(held) == ["failed"]
+    assert await settled(held) == ["answered"]
+    assert (await last_of(turn)).status == "answered"
 
 
 async def test_an_answer_that_was_stored_though_the_connection_broke_is_told_as_it_is_kept(resources, monkeypatch):
@@ -176,9 +206,8 @@ async def test_where_an_answer_may_be_stored_nothing_else_is_told(resources, bre
     assert (await reading).status == "answered"
 
 
-async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources, break_at_commit, monkeypatch):
-    monkeypatch.setattr(keeping, "PATIENCE_S", 0.2)
-    held = await resources(ANSWER)
+async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources, break_at_commit):
+    held = await resources(ANSWER, database_timeout_s=0.2)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     break_at_commit.begin()
     with pytest.raises(UnfinishedError):
@@ -258,7 +287,22 @@ async def test_whatever_usage_a_provider_tells_the_answer_is_stored(resources):
     assert await settled(held) == ["answered"]
 
 
-async def test_an_answer_that_the_database_refuses_has_failed_and_its_turn_comes_to_an_end(resources, monkeypatch):
+async def test_an_answer_that_the_database_refuses_has_failed(resources, monkeypatch):
+    held = await resources(ANSWER)
+    store = Conversations.store_answer
+
+    async def refuse_answers(self, owner, message_id, answer, last):
+        if answer.status == "answered":
+            raise BookAgentError("The database refused a statement.")
+        await store(self, owner, message_id, answer, last)
+
+    monkeypatch.setattr(Conversations, "store_answer", refuse_answers)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    assert (await last_of(turn)).status == "failed"
+    assert await settled(held) == ["failed"]
+
+
+async def test_a_turn_whose_end_the_database_refuses_is_given_up_and_nobody_waits_for_it(resources, monkeypatch):
     monkeypatch.setattr(presence, "SILENT_S", 0.3)
     monkeypatch.setattr(presence, "BEAT_S", 0.1)
     held = await resources(ANSWER, database_timeout_s=0.5)
@@ -271,5 +315,8 @@ async def test_an_answer_that_the_database_refuses_has_failed_and_its_turn_comes
 
     monkeypatch.setattr(Conversations, "store_answer", refusing_store)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
-    assert (await last_of(turn)).status == "failed"
+    async with asyncio.timeout(5):
+        with pytest.raises(UnfinishedError):
+            await fold(decoded(turn.read()))
     assert await settled(held) == ["failed"]
+    assert (await last_of(turn)).status == "failed"
