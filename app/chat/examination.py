@@ -33,6 +33,8 @@ ABSENCE = frozenset(
     )
 )
 """Stems of which a sentence may be made that says what the book leaves out."""
+LONGEST = 1200
+"""Characters of a sentence that is compared: the model's vectors see no more of it."""
 BETTER, NEAR = 0.5, 0.2
 """So much better must a passage support a sentence than those that it cites, to take their place; and so much worse
 than the best of those may one be that is cited, too.
@@ -76,7 +78,7 @@ class Examiner:
         if segment.kind == "code":
             return self._examine_code(segment)
         body = segment.body
-        if self._recital.is_in(body, (passage.text for passage in self._shown)):
+        if len(body) > LONGEST or self._recital.is_in(body, (passage.text for passage in self._shown)):
             return Ruling("unsupported")
         if is_absence(body):
             return Ruling(None if self._is_known(body) else "unsupported", is_claim=False)

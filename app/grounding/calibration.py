@@ -15,7 +15,8 @@ class Calibration(msgspec.Struct, frozen=True):
 
     def score(self, signals: Signals) -> float:
         values = zip(msgspec.structs.astuple(self.weights), msgspec.structs.astuple(signals), strict=True)
-        return 1 / (1 + math.exp(-self.constant - sum(weight * value for weight, value in values)))
+        odds = self.constant + sum(weight * value for weight, value in values)
+        return (1 + math.tanh(odds / 2)) / 2  # the logistic function, for odds of any size
 
 
 BY_WORDS = Calibration(

@@ -1,5 +1,6 @@
 """A claim beside the statements that are nearest by words, compared by the model's vectors."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,11 +60,10 @@ class Comparison:
 
     def _words(self, claim: Claim, count: int) -> list[list[int]]:
         """Of each content word, the indexes of its tokens among the first `count`; empty for one beyond them."""
-        offsets = list(enumerate(self._tokenizer.encode(claim.text).offsets[:count]))
-        return [
-            [index for index, (start, end) in offsets if max(start, word.start) < min(end, word.end)]
-            for word in claim.content
-        ]
+        offsets = self._tokenizer.encode(claim.text).offsets
+        inside = [index for index, (start, end) in enumerate(offsets[:count]) if start < end]
+        starts, ends = [offsets[index][0] for index in inside], [offsets[index][1] for index in inside]
+        return [inside[bisect_right(ends, word.start) : bisect_left(starts, word.end)] for word in claim.content]
 
 
 def _cosines(

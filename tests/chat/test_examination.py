@@ -6,7 +6,7 @@ import pytest
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
-from app.chat.examination import Examiner, Uncritical
+from app.chat.examination import LONGEST, Examiner, Uncritical
 from app.chat.rulings import Proof, Ruling
 from app.grounding.citations import CitationParser
 from app.grounding.evidence import Evidence
@@ -57,6 +57,19 @@ async def test_a_sentence_is_proved_by_what_it_cites(examiner):
     assert SPRING.text[proof.start : proof.end] == "Spring tides come at full moon."
     assert (proof.n, proof.by) == (1, "model")
     assert proof.support > 0.9
+
+
+@pytest.mark.parametrize("unit", ["Gauge1 ", "1.1.1.", "a b ", "e.g. ", "x("])
+async def test_text_of_an_odd_shape_is_not_told_however_long_it_is(examiner, unit):
+    for length in (LONGEST, 2 * LONGEST):
+        ruling = await ruled(examiner, (unit * LONGEST)[:length])
+        assert ruling.reason in {"fact", "unsupported"}
+
+
+async def test_a_sentence_longer_than_what_can_be_compared_is_not_told_though_a_passage_has_it(judge):
+    long = "The level is low" + ", and then it is high" * (LONGEST // 20) + "."
+    examiner = Examiner(judge, LINKS, "How is the level?", [passage(long, "Levels")])
+    assert (await ruled(examiner, long)).reason == "unsupported"
 
 
 @pytest.mark.parametrize(
