@@ -1,8 +1,10 @@
 """What speaks for a claim and against it."""
 
+import msgspec
 import numpy as np
 import pytest
 
+from app.grounding.calibration import Calibration
 from app.grounding.comparison import weak_share, word_matches
 from app.grounding.evidence import Evidence
 from app.grounding.matching import Claim, Matching
@@ -96,3 +98,9 @@ class TestTokens:
     def test_are_weak_below_a_cosine(self):
         assert weak_share([0.1, 0.3, 0.5, 0.6]) == 0.5
         assert weak_share([0.5, 0.9]) == 0
+
+
+@pytest.mark.parametrize(("odds", "probability"), [(-5000.0, 0.0), (0.0, 0.5), (1.0, 0.731059), (5000.0, 1.0)])
+def test_odds_of_any_size_are_a_probability(odds, probability):
+    nothing = msgspec.convert(dict.fromkeys(Signals.__struct_fields__, 0.0), Signals)
+    assert Calibration(odds, nothing).score(nothing) == pytest.approx(probability, abs=1e-6)
