@@ -26,12 +26,14 @@ class Breaker:
         refusal: Refusal,
         is_failure: Callable[[Exception], bool | None],
         clock: Callable[[], float] = time.monotonic,
+        longest_open_s: float = LONGEST_OPEN_S,
     ) -> None:
         """`is_failure`: the dependency itself does not answer; False is that it does, None says nothing of it."""
         self.name = name
         self._refusal = refusal
         self._is_failure = is_failure
         self._clock = clock
+        self._longest_open_s = longest_open_s
         self._failures = 0
         self._open_s = FIRST_OPEN_S
         self._open_until = -math.inf
@@ -80,7 +82,7 @@ class Breaker:
             self._failures, self._open_s = 0, FIRST_OPEN_S
             return
         if is_probe:
-            self._open_s = min(LONGEST_OPEN_S, self._open_s * 2)
+            self._open_s = min(self._longest_open_s, self._open_s * 2)
         elif self.is_open:
             return  # it was begun before
         self._failures += 1

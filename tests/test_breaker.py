@@ -21,13 +21,19 @@ def clock():
 
 
 @pytest.fixture
-def breaker(clock):
-    return Breaker(
+def make_breaker(clock):
+    return lambda **limits: Breaker(
         "qdrant",
         lambda left: VectorStoreUnavailableError("resting", retry_after_s=left),
         lambda error: type(error) is VectorStoreUnavailableError,
         clock,
+        **limits,
     )
+
+
+@pytest.fixture
+def breaker(make_breaker):
+    return make_breaker()
 
 
 def call(breaker, error=None):
@@ -92,6 +98,15 @@ def test_each_probe_that_fails_keeps_it_open_for_twice_as_long_up_to_a_limit(bre
     call(breaker)
     fail(breaker, FAILURES)
     assert refused(breaker) == FIRST_OPEN_S
+
+
+def test_it_rests_no_longer_than_its_own_limit(make_breaker, clock):
+    breaker = make_breaker(longest_open_s=3.0)
+    fail(breaker, FAILURES)
+    for _ in range(3):
+        clock.now += refused(breaker)
+        fail(breaker)
+        assert refused(breaker) == 3
 
 
 async def test_calls_that_fail_together_open_it_once(breaker):

@@ -52,6 +52,11 @@ class EventLog:
     def has_ended(self) -> bool:
         return bool(self._entries) and self._entries[-1].is_last
 
+    @property
+    def last_id(self) -> int:
+        """Of what was told."""
+        return self._entries[-1].id if self._entries else 0
+
     def next_id(self) -> int:
         self._numbered += 1
         return self._numbered

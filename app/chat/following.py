@@ -25,6 +25,8 @@ class _Reader:
     def __init__(self, turn_id: UUID, after: int) -> None:
         self.turn_id = turn_id
         self.after = after
+        self.is_late = False
+        """Its turn has ended, or is gone."""
         self.entries: asyncio.Queue[Entry | None] = asyncio.Queue()
 
     def give(self, entry: Entry) -> None:
@@ -87,14 +89,16 @@ class Followed:
             await asyncio.sleep(EVERY_S)
 
     async def _mark(self, readers: Sequence[_Reader]) -> None:
-        """Readers of a turn that is gone are let go."""
         there = await self._turns.mark_followed([reader.turn_id for reader in readers])
         for reader in readers:
-            if reader.turn_id not in there:
-                reader.entries.put_nowait(None)
+            reader.is_late = reader.turn_id not in there
 
     async def _deliver(self, readers: Sequence[_Reader]) -> None:
-        found = await self._turns.events_after([(reader.turn_id, reader.after) for reader in readers])
-        for reader, events in zip(readers, found, strict=True):
-            for event in events:
-                reader.give(told(event))
+        """Who is late gets the last event, whatever it has read, and is let go."""
+        asked = [(reader.turn_id, 0 if reader.is_late else reader.after) for reader in readers]
+        for reader, events in zip(readers, await self._turns.events_after(asked), strict=True):
+            for entry in map(told, events):
+                if entry.id > reader.after or entry.is_last:
+                    reader.give(entry)
+            if reader.is_late:
+                reader.entries.put_nowait(None)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -21,10 +22,20 @@ BATCH = 500
 log = structlog.get_logger(__name__)
 
 
+class Teller(Protocol):
+    def tell(self, entry: Entry) -> None:
+        """It is stored. Called in the order of the ids."""
+        ...
+
+    def stop(self, error: BookAgentError) -> None:
+        """The database refused events of this turn."""
+        ...
+
+
 class _Said(NamedTuple):
     turn_id: UUID
     entry: Entry
-    tell: Callable[[Entry], None]
+    teller: Teller
 
 
 class Journal:
@@ -36,9 +47,9 @@ class Journal:
         self._failures = 0
         self._added = self._written = 0
 
-    def add(self, turn_id: UUID, entry: Entry, tell: Callable[[Entry], None]) -> None:
-        """`tell` is called when it is stored, in the order of the ids; never, if the turn has ended by then."""
-        self._pending.append(_Said(turn_id, entry, tell))
+    def add(self, turn_id: UUID, entry: Entry, teller: Teller) -> None:
+        """To be told when it is stored; never, if the turn has ended by then."""
+        self._pending.append(_Said(turn_id, entry, teller))
         self._added += 1
         self._is_pending.set()
 
@@ -61,14 +72,28 @@ class Journal:
         """So many in all; what comes meanwhile is the next one's."""
         while self._written < added:
             batch = self._pending[:BATCH]
-            open_turns = await self._turns.add_events([stored(said.turn_id, said.entry) for said in batch])
+            open_turns = await self._store(batch)
             del self._pending[: len(batch)]
             self._written += len(batch)
             for said in batch:
                 if said.turn_id in open_turns:
-                    said.tell(said.entry)
+                    said.teller.tell(said.entry)
         if not self._pending:
             self._is_pending.clear()
+
+    async def _store(self, batch: Sequence[_Said]) -> set[UUID]:
+        """The turns that go on. What the database refuses of one turn keeps no other from being stored."""
+        try:
+            return await self._turns.add_events([stored(said.turn_id, said.entry) for said in batch])
+        except DatabaseUnavailableError:
+            raise
+        except BookAgentError as error:
+            turns = [list(said) for _, said in groupby(sorted(batch, key=_turn_of), key=_turn_of)]
+            if len(turns) > 1:
+                return set().union(*[await self._store(said) for said in turns])
+            log.exception("journal.refused", turn_id=str(batch[0].turn_id), events=len(batch))
+            batch[0].teller.stop(error)
+            return set()
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -84,6 +109,10 @@ class Journal:
     async def close(self) -> None:
         with contextlib.suppress(BookAgentError):
             await self.flush()
+
+
+def _turn_of(said: _Said) -> UUID:
+    return said.turn_id
 
 
 def stored(turn_id: UUID, entry: Entry) -> StoredEvent:

@@ -16,6 +16,7 @@ from app.errors import BookAgentError, DatabaseUnavailableError, TurnLostError
 
 PATIENCE = 2.0
 """Times DATABASE_TIMEOUT_S, of readers while their answer cannot be stored. After that they have to come back."""
+LOOK_EVERY_S = 0.5
 LONGEST_WAIT_S = 5.0
 """Between two tries."""
 
@@ -42,28 +43,34 @@ class Keeping:
 
     async def keep(self, answer: Answer) -> None:
         """Tells its end when it is stored, however long that takes; readers are let go before."""
-        patience_s = PATIENCE * self._parts.settings.database_timeout_s
         storing = self._parts.running.store(self._keep(answer))
         try:
-            while not (await asyncio.wait({storing}, timeout=patience_s))[0]:
-                self._log.let_go()
+            await self._wait(storing)
             storing.result()
         except BookAgentError as error:
             log.exception("answer.not_stored", turn_id=str(answer.turn_id), cause=type(error.__cause__).__name__)
-        finally:
-            self._log.close()
+
+    async def _wait(self, storing: asyncio.Task[None]) -> None:
+        """Nobody else does for long, nor while this server stops."""
+        waited_s = 0.0
+        while not (await asyncio.wait({storing}, timeout=LOOK_EVERY_S))[0]:
+            waited_s += LOOK_EVERY_S
+            if self._parts.running.is_stopping or waited_s >= PATIENCE * self._parts.settings.database_timeout_s:
+                self._log.let_go()
+                waited_s = 0.0
 
     async def _keep(self, answer: Answer) -> None:
         """An answer that the database does not take is a failed one; a turn without any is given up by and by."""
         id_ = self._log.next_id()
         try:
-            last = await self._stored(answer, id_)
+            entries = await self._stored(answer, id_)
         except BookAgentError as error:
-            last = await self._stored(self._failed(error), id_)
-        self._log.tell(last)
+            entries = await self._stored(self._failed(error), id_)
+        for entry in entries:
+            self._log.tell(entry)
 
-    async def _stored(self, answer: Answer, id_: int) -> Entry:
-        """The last event, when it is stored; if this process ends before, another one sees that the turn has none."""
+    async def _stored(self, answer: Answer, id_: int) -> list[Entry]:
+        """What is still to be told. If this process ends before, another one sees that the turn has no end."""
         last = entry_of(id_, terminal(answer))
         async for attempt in stamina.retry_context(
             on=DatabaseUnavailableError, attempts=None, timeout=None, wait_max=LONGEST_WAIT_S
@@ -72,7 +79,7 @@ class Keeping:
                 return await self._store(answer, last)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _store(self, answer: Answer, last: Entry) -> Entry:
+    async def _store(self, answer: Answer, last: Entry) -> list[Entry]:
         await self._parts.journal.flush()
         record = record_of(answer, self._withheld)
         try:
@@ -80,10 +87,10 @@ class Keeping:
                 self._owner, answer.message_id, record, stored(answer.turn_id, last)
             )
         except TurnLostError as error:
-            return await self._end_elsewhere(answer) or entry_of(last.id, terminal(self._failed(error)))
-        return last
+            return await self._ended_elsewhere(answer) or [entry_of(last.id, terminal(self._failed(error)))]
+        return [last]
 
-    async def _end_elsewhere(self, answer: Answer) -> Entry | None:
-        """The last event of a turn that another server has given up; None of one that was deleted."""
-        [events] = await self._parts.turns.events_after([(answer.turn_id, 0)])
-        return told(events[-1]) if events and told(events[-1]).is_last else None
+    async def _ended_elsewhere(self, answer: Answer) -> list[Entry]:
+        """What was not told of a turn that another server has given up; nothing of one that was deleted."""
+        [events] = await self._parts.turns.events_after([(answer.turn_id, self._log.last_id)])
+        return [told(event) for event in events]

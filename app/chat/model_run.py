@@ -10,6 +10,9 @@ from app.chat.providing import Models
 from app.chat.turn_model import TurnModel
 from tools.context import ToolCall, TurnContext
 
+MOST_TOKENS = 2**31 - 1
+"""That the database takes; a provider may say anything."""
+
 
 class ModelRun:
     def __init__(
@@ -46,7 +49,7 @@ class ModelRun:
     @property
     def usage(self) -> Usage:
         usage = self._run.context_wrapper.usage
-        return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
+        return Usage(_bounded(usage.input_tokens), _bounded(usage.output_tokens), usage.requests)
 
     @property
     def model(self) -> str | None:
@@ -75,3 +78,7 @@ class ModelRun:
             elif event.type == "run_item_stream_event" and isinstance(event.item, ToolCallOutputItem):
                 id_ = event.item.call_id or ""
                 yield finished(id_, self._context.calls.get(id_, ToolCall(names.get(id_, ""), 0, 0.0)))
+
+
+def _bounded(tokens: int) -> int:
+    return min(max(0, tokens), MOST_TOKENS)

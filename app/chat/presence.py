@@ -20,6 +20,8 @@ from app.settings import Settings
 BEAT_S = 2.0
 SILENT_S = 10.0
 """A process that was not heard of for so long is gone."""
+AFTER_OUTAGE = 2.5
+"""Times SILENT_S: after an outage, until nobody can be silent because of it."""
 IDLE_AFTER_S = 600.0
 """Without a turn or a reader: nothing is said from then on, so that a database that sleeps when it is let may do so."""
 CANCELS_EVERY_S = 0.3
@@ -83,6 +85,7 @@ class Presence:
         Where the database was away nobody could be heard of: nobody is gone before all had the time to come back.
         """
         heard_since: float | None = None
+        long_s = SILENT_S
         while True:
             if self._is_idle:
                 heard_since = None
@@ -90,11 +93,11 @@ class Presence:
             try:
                 await self._processes.beat()
                 heard_since = heard_since or time.monotonic()
-                if time.monotonic() > heard_since + SILENT_S:
+                if time.monotonic() > heard_since + long_s:
                     await self._end_abandoned()
                     await self._prune()
             except BookAgentError:
-                heard_since = None
+                heard_since, long_s = None, AFTER_OUTAGE * SILENT_S
             except Exception:
                 log.exception("presence.broken")  # and goes on: the others must hear of this process
             await asyncio.sleep(BEAT_S)

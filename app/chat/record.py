@@ -11,9 +11,6 @@ from app.chat.events import Answer, Problem
 from app.errors import BookAgentError, UnavailableError
 from app.history.conversations import AnswerRecord
 
-MOST_TOKENS = 2**31 - 1
-"""That the database takes; a provider may say anything."""
-
 
 def problem_of(error: BookAgentError) -> Problem:
     title = "Service Unavailable" if isinstance(error, UnavailableError) else "Internal Server Error"
@@ -38,8 +35,8 @@ def record_of(answer: Answer, withheld: Sequence[WithheldSentence]) -> AnswerRec
         prompt_version=answer.prompt.version,
         prompt_digest=answer.prompt.digest,
         index_version=answer.index_version,
-        input_tokens=min(answer.usage.input_tokens, MOST_TOKENS),
-        output_tokens=min(answer.usage.output_tokens, MOST_TOKENS),
+        input_tokens=answer.usage.input_tokens,
+        output_tokens=answer.usage.output_tokens,
         model_calls=answer.usage.model_calls,
         citations=as_json(answer.citations),
         refusal=as_json(answer.refusal),

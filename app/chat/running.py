@@ -31,6 +31,10 @@ class RunningTurns:
         self._is_stopping = False
 
     @property
+    def is_stopping(self) -> bool:
+        return self._is_stopping
+
+    @property
     def ids(self) -> Sequence[UUID]:
         return list(self._turns)
 

@@ -91,22 +91,29 @@ class Turn:
         self._stopped_by = error
         self.cancel()
 
+    def tell(self, entry: Entry) -> None:
+        """To its readers, for it is stored."""
+        self._log.tell(entry)
+
     def _left(self) -> None:
         if not self._is_ending:
             self._absence.begin()
 
     def _emit(self, event: Event) -> None:
-        self._parts.journal.add(self.stored.turn_id, entry_of(self._log.next_id(), event), self._log.tell)
+        self._parts.journal.add(self.stored.turn_id, entry_of(self._log.next_id(), event), self)
 
     async def _run(self) -> None:
         """Publishes exactly one terminal event, after the answer is stored."""
-        with self._parts.metrics.turns_running.track_inprogress():
-            self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
-            answer = await self._concluded(self._timed(self._emit))
-            self._is_ending = True
-            self._absence.end()
-            count(self._parts.metrics, answer)
-            await self._keeping().keep(answer)
+        try:
+            with self._parts.metrics.turns_running.track_inprogress():
+                self._emit(TurnStarted(self.stored.turn_id, self.stored.conversation_id, self.stored.message_id))
+                answer = await self._concluded(self._timed(self._emit))
+                self._is_ending = True
+                self._absence.end()
+                count(self._parts.metrics, answer)
+                await self._keeping().keep(answer)
+        finally:
+            self._log.close()
 
     async def _concluded(self, emit: Emit) -> Answer:
         try:

@@ -31,6 +31,16 @@ CANCEL_S = 0.5
 
 ATTEMPTS = 3
 
+LONGEST_REST_S = 4.0
+"""After failures: other servers must soon hear of this one when the database is back."""
+
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, which another server is to replace
+    TimeoutError,
+)
+
 SHUT_DOWN = {"57P01", "57P02", "57P03", "57P05"}
 CONNECTION_FAILURE = "08"
 """By these codes a server ends a connection, and a pooler such as Neon's; other codes are the answer to a statement."""
@@ -43,7 +53,7 @@ T = TypeVar("T")
 
 class Database:
     def __init__(self, settings: Settings) -> None:
-        self.breaker = Breaker("postgres", _resting, is_outage)
+        self.breaker = Breaker("postgres", _resting, is_outage, longest_open_s=LONGEST_REST_S)
         self._pool_size = settings.database_pool_size
         self._in_use = 0
         self._timeout_s = settings.database_timeout_s
@@ -196,6 +206,6 @@ def translate(error: Exception) -> BookAgentError:
     """Our error for what psycopg raises."""
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return MigrationError("the database lacks a table or column: run `book-agent migrate`")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | TimeoutError):
+    if isinstance(error, UNAVAILABLE):
         return DatabaseUnavailableError()
     return BookAgentError("The database refused a statement.")

@@ -112,7 +112,7 @@ limit 100
 
 REQUEST_CANCEL = "update turns set cancel_requested_at = now() where id = %s and owner = %s returning id"
 TO_CANCEL = "select id from turns where id = any(%s) and coalesce(cancel_requested_at, ended_at) is not null"
-MARK_FOLLOWED = "update turns set followed_at = now() where id = any(%s) returning id"
+MARK_FOLLOWED = "update turns set followed_at = now() where id = any(%s) and ended_at is null returning id"
 FOLLOWED = "select id from turns where id = %s and followed_at > now() - make_interval(secs => %s)"
 PRUNE = "delete from turns where ended_at < now() - make_interval(secs => %s * 3600) returning id"
 
@@ -154,7 +154,7 @@ class Turns:
         return await self._ids(TO_CANCEL, list(turn_ids))
 
     async def mark_followed(self, turn_ids: Sequence[UUID]) -> list[UUID]:
-        """Those that there still are."""
+        """Those that go on."""
         return await self._ids(MARK_FOLLOWED, list(turn_ids))
 
     async def is_followed(self, turn_id: UUID, within_s: float) -> bool:

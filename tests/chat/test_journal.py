@@ -7,13 +7,23 @@ import pytest
 
 from app.chat.event_log import Entry
 from app.chat.journal import Journal
-from app.errors import DatabaseUnavailableError
+from app.errors import BookAgentError, DatabaseUnavailableError
 
 DELTA = Entry(1, "answer.delta", b"{}")
 
 
-def ignore(_) -> None:
-    pass
+class Heard:
+    """What a turn hears of its events."""
+
+    def __init__(self) -> None:
+        self.told = []
+        self.stopped_by = []
+
+    def tell(self, entry: Entry) -> None:
+        self.told.append(entry.id)
+
+    def stop(self, error: BookAgentError) -> None:
+        self.stopped_by.append(error)
 
 
 class SilentTurns:
@@ -32,8 +42,8 @@ class SilentTurns:
 async def test_who_waits_while_another_one_tries_in_vain_does_not_try_again():
     turns = SilentTurns()
     journal = Journal(turns)
-    heard = []
-    journal.add(uuid4(), DELTA, heard.append)
+    heard = Heard()
+    journal.add(uuid4(), DELTA, heard)
     flushes = [asyncio.create_task(journal.flush()) for _ in range(20)]
     await asyncio.sleep(0)
     turns.give_up.set()
@@ -43,7 +53,7 @@ async def test_who_waits_while_another_one_tries_in_vain_does_not_try_again():
     assert turns.asked == 1
     with pytest.raises(DatabaseUnavailableError):
         await journal.flush()
-    assert (turns.asked, heard) == (2, [])
+    assert (turns.asked, heard.told) == (2, [])
 
 
 class BusyTurns:
@@ -56,13 +66,13 @@ class BusyTurns:
     async def add_events(self, events) -> set[UUID]:
         self.written += len(events)
         for _ in range(3):
-            self.journal.add(uuid4(), DELTA, ignore)
+            self.journal.add(uuid4(), DELTA, Heard())
         return {event.turn_id for event in events}
 
 
 async def test_who_waits_for_what_was_said_does_not_wait_for_what_is_said_meanwhile():
     turns = BusyTurns()
-    turns.journal.add(uuid4(), DELTA, ignore)
+    turns.journal.add(uuid4(), DELTA, Heard())
     async with asyncio.timeout(1):
         await turns.journal.flush()
     assert turns.written == 1
@@ -82,15 +92,41 @@ class Broken:
 
 
 async def test_an_event_is_told_when_it_is_stored_and_never_one_of_a_turn_that_has_ended():
-    ours, ended = uuid4(), uuid4()
-    turns, heard = Broken(ended), []
+    ours, ended = Heard(), Heard()
+    ids = uuid4(), uuid4()
+    turns = Broken(ids[1])
     journal = Journal(turns)
-    for turn_id in (ours, ended):
+    for turn_id, heard in zip(ids, (ours, ended), strict=True):
         for number in (1, 2):
-            journal.add(turn_id, DELTA._replace(id=number), lambda entry, of=turn_id: heard.append((of, entry.id)))
+            journal.add(turn_id, DELTA._replace(id=number), heard)
     with pytest.raises(DatabaseUnavailableError):
         await journal.flush()
-    assert heard == []
+    assert ours.told == []
     turns.is_away = False
     await journal.flush()
-    assert heard == [(ours, 1), (ours, 2)]
+    assert (ours.told, ended.told) == ([1, 2], [])
+
+
+class FussyTurns:
+    """A database that refuses whatever has an event of one turn."""
+
+    def __init__(self, refused: UUID) -> None:
+        self.refused = refused
+
+    async def add_events(self, events) -> set[UUID]:
+        turn_ids = {event.turn_id for event in events}
+        if self.refused in turn_ids:
+            raise BookAgentError("The database refused a statement.")
+        return turn_ids
+
+
+async def test_what_the_database_refuses_of_one_turn_keeps_no_other_from_being_told():
+    ids = [uuid4(), uuid4(), uuid4()]
+    heard = [Heard(), Heard(), Heard()]
+    journal = Journal(FussyTurns(ids[1]))
+    for number in (1, 2):
+        for turn_id, one in zip(ids, heard, strict=True):
+            journal.add(turn_id, DELTA._replace(id=number), one)
+    await journal.flush()
+    assert [one.told for one in heard] == [[1, 2], [], [1, 2]]
+    assert [len(one.stopped_by) for one in heard] == [0, 1, 0]

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -8,8 +9,9 @@ from psycopg.conninfo import make_conninfo
 
 from app import breaker as breakers
 from app.breaker import FAILURES
+from app.chat import presence
 from app.errors import BookAgentError, DatabaseBusyError, DatabaseUnavailableError, MigrationError
-from app.history.database import Connection, Database, _Call, is_lost
+from app.history.database import LONGEST_REST_S, Connection, Database, _Call, is_lost
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.settings import Secret, Settings
 from tests.fakes.loopback import HOST, bind, port_of
@@ -225,6 +227,14 @@ class TestBreaker:
         assert await returns(resting)
         assert not resting.breaker.is_open
 
+    async def test_rests_no_longer_than_the_others_take_a_silent_server_for_gone(self, resting, monkeypatch):
+        monkeypatch.setattr(resting.breaker, "_clock", lambda: now)
+        now = time.monotonic()
+        for _ in range(6):
+            now += resting.breaker.rests_s
+            await fail(resting)
+            assert 0 < resting.breaker.rests_s <= LONGEST_REST_S < presence.SILENT_S / 2
+
     async def test_lets_one_of_many_calls_probe(self, resting):
         await asyncio.sleep(OPEN_S)
         refusals = await asyncio.gather(*(fail(resting) for _ in range(20)))
@@ -266,6 +276,14 @@ class TestErrors:
             await execute(database, "select 'secret'::int")
         assert not isinstance(refusal.value, DatabaseUnavailableError)
         assert "secret" not in refusal.value.detail
+
+    async def test_of_a_server_that_only_reads_is_that_there_is_none_to_write_to(self, database):
+        async def write(connection: Connection) -> None:
+            await connection.execute("set transaction read only")
+            await connection.execute("create table notes (number int)")
+
+        with pytest.raises(DatabaseUnavailableError):
+            await database.transact(write)
 
     @pytest.mark.parametrize("missing", ["select * from nothing", "select nothing from messages"])
     async def test_of_a_table_or_column_that_is_missing_name_the_command(self, database, missing):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.chat import following, presence
-from app.chat.abandoned import UNWRITTEN
+from app.chat.abandoned import UNWRITTEN, give_up
 from app.chat.event_log import LAST, Entry
 from app.chat.events import AnswerDelta, CitationFound, TurnStarted
 from app.chat.journal import stored
@@ -257,8 +257,75 @@ async def test_a_server_whose_turn_was_given_up_meanwhile_ends_it_so(soon, here,
     assert [event.type for event in events if event.type in LAST] == ["turn.failed"]
 
 
-async def test_nobody_is_given_up_for_being_silent_while_the_database_was_away(soon, replica, monkeypatch, database):
-    slow = Reply.text(WELL + FLOAT + WELL).paced(chunk_s=0.1)
+@pytest.fixture
+def give_up_all(conversations, database):
+    """What a server does that has heard of no other."""
+
+    async def give_up_all():
+        turns = Turns(database)
+        await give_up(await turns.abandoned(uuid.uuid4(), -60), conversations, turns)
+
+    return give_up_all
+
+
+async def test_a_server_whose_turn_was_given_up_meanwhile_pays_for_no_more_of_it(replica, give_up_all):
+    endless = Reply.text((WELL + FLOAT) * 400).paced(chunk_s=0.02)
+    here = await replica(lambda _: endless)
+    async with asking(here, QUESTION) as stream, asyncio.timeout(10):
+        turn_id = (await stream.until("answer.delta")) and data_of(stream.raw[0])["turn_id"]
+        await give_up_all()
+        await stream.until("turn.failed")
+        await here.provider.hung_up.wait()
+    async with resuming(here, turn_id) as again:
+        assert await again.all() == b"".join(stream.raw)
+
+
+async def test_events_that_were_stored_and_not_told_are_told_with_the_end_that_another_server_gave(
+    here, give_up_all, monkeypatch
+):
+    """The reply to the statement that stored them was lost."""
+    add = Turns.add_events
+    lost = asyncio.Event()
+
+    async def add_and_lose(self, events):
+        turn_ids = await add(self, events)
+        if any(event.type == "answer.delta" for event in events):
+            lost.set()
+            raise DatabaseUnavailableError
+        return turn_ids
+
+    monkeypatch.setattr(Turns, "add_events", add_and_lose)
+    async with asking(here, QUESTION) as stream, asyncio.timeout(10):
+        await stream.until("turn.started")
+        await lost.wait()
+        await give_up_all()
+        monkeypatch.setattr(Turns, "add_events", add)
+        end = await stream.until("turn.failed")
+    assert "".join(data_of(frame).get("text", "") for frame in stream.raw) == end["answer"] != ""
+
+
+async def test_an_event_of_a_turn_that_has_ended_is_not_stored_and_its_turn_does_not_go_on(
+    left_over, database, give_up_all
+):
+    turns = Turns(database)
+    late = stored(left_over.turn_id, Entry(9, "answer.delta", b"{}"))
+    assert await turns.add_events([late]) == {left_over.turn_id}
+    await give_up_all()
+    [before] = await turns.events_after([(left_over.turn_id, 0)])
+    assert await turns.add_events([late._replace(id=10)]) == set()
+    assert await turns.events_after([(left_over.turn_id, 0)]) == [before]
+
+
+async def test_who_claims_to_have_read_more_than_there_is_hears_the_end(here, elsewhere):
+    async with asking(here, QUESTION) as stream:
+        turn_id = (await stream.until("turn.started"))["turn_id"]
+        async with resuming(elsewhere, turn_id, 5000) as followed, asyncio.timeout(10):
+            await followed.until("answer.completed")
+
+
+async def test_nobody_is_given_up_for_being_silent_while_the_database_was_away(soon, replica, monkeypatch):
+    monkeypatch.setattr(presence, "SILENT_S", 1.0)
+    slow = Reply.text((WELL + FLOAT) * 2).paced(chunk_s=0.1)
     here, elsewhere = await replica(lambda _: slow), await replica(lambda _: slow)
     beat, silent = Processes.beat, set()
 
@@ -267,17 +334,15 @@ async def test_nobody_is_given_up_for_being_silent_while_the_database_was_away(s
             raise DatabaseUnavailableError
         await beat(self)
 
-    async def column(statement):
-        async with database.connection() as connection:
-            return {row["id"] for row in await (await connection.execute(statement)).fetchall()}
-
     monkeypatch.setattr(Processes, "beat", beat_if_there)
+    both = [one.app.state.resources.turn_parts.presence.process_id for one in (here, elsewhere)]
     async with asking(here, QUESTION) as stream:
         turn_id = (await stream.until("turn.started"))["turn_id"]
-        silent |= await column("select id from processes")
-        await asyncio.sleep(0.8)
-        silent &= await column("select process_id as id from turns")
-        await asyncio.sleep(0.2)
+        silent.update(both)
+        await asyncio.sleep(1.3)
+        silent.remove(both[1])
+        await asyncio.sleep(1.5)  # one server finds the database again before the other
+        assert here.app.state.resources.turn_parts.running.ids
         silent.clear()
         async with resuming(elsewhere, turn_id) as followed:
             await followed.until("answer.completed")

@@ -136,7 +136,7 @@ async def test_nothing_is_told_before_it_is_stored(resources, journal_down):
 async def test_readers_of_an_answer_that_cannot_be_stored_are_let_go_and_it_is_kept_when_the_database_is_back(
     resources, monkeypatch
 ):
-    held = await resources(ANSWER, database_timeout_s=0.2)
+    held = await resources(ANSWER, database_timeout_s=0.5)
     store, down = Conversations.store_answer, [True]
 
     async def failing_store(*args):
@@ -207,7 +207,7 @@ async def test_where_an_answer_may_be_stored_nothing_else_is_told(resources, bre
 
 
 async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources, break_at_commit):
-    held = await resources(ANSWER, database_timeout_s=0.2)
+    held = await resources(ANSWER, database_timeout_s=0.5)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     break_at_commit.begin()
     with pytest.raises(UnfinishedError):
@@ -217,6 +217,37 @@ async def test_its_readers_are_let_go_after_a_while_and_can_come_back(resources,
         while held.turn_parts.running.get(turn.turn_id):
             await statuses(held)
     assert (await last_of(turn)).status == "answered"
+
+
+async def test_nobody_waits_for_the_end_of_a_turn_that_broke(resources, monkeypatch):
+    def broken(*_):
+        raise ValueError("nobody knows why")
+
+    monkeypatch.setattr("app.chat.turn.count", broken)
+    held = await resources(ANSWER)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    async with asyncio.timeout(5):
+        with pytest.raises(UnfinishedError):
+            await fold(decoded(turn.read()))
+
+
+async def test_who_waits_for_an_end_that_cannot_be_stored_is_let_go_at_once_when_the_server_stops(
+    resources, monkeypatch
+):
+    held = await resources(ANSWER)
+
+    async def fail(*_):
+        raise DatabaseUnavailableError
+
+    monkeypatch.setattr(Conversations, "store_answer", fail)
+    turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
+    reading = asyncio.create_task(fold(decoded(turn.read())))
+    done, _ = await asyncio.wait({reading}, timeout=2)
+    assert not done
+    await held.turn_parts.running.drain(0.1)
+    async with asyncio.timeout(2):
+        with pytest.raises(UnfinishedError):
+            await reading
 
 
 async def test_nobody_waits_for_a_reader_to_come_back_when_the_answer_is_being_stored(resources, slow_store):
@@ -278,8 +309,9 @@ async def test_a_model_that_looked_up_an_empty_history_cannot_answer_from_it(res
     assert "Elvis" not in str(events)
 
 
-async def test_whatever_usage_a_provider_tells_the_answer_is_stored(resources):
-    usage = {"prompt_tokens": 10**25, "completion_tokens": 3_000_000_000, "total_tokens": 1}
+@pytest.mark.parametrize("tokens", [10**25, -7])
+async def test_whatever_usage_a_provider_tells_the_answer_is_stored(resources, tokens):
+    usage = {"prompt_tokens": tokens, "completion_tokens": 3_000_000_000, "total_tokens": 1}
     told = {"choices": [{"index": 0, "delta": {"content": WELL}, "finish_reason": "stop"}], "usage": usage}
     held = await resources(Reply.raw([f"data: {json.dumps(told)}\n\n".encode(), b"data: [DONE]\n\n"]))
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
