@@ -123,6 +123,10 @@ class RateLimitedError(RequestError):
     status = 429
 
 
+LONGEST_RETRY_AFTER_S = 3600
+"""Of what a dependency asks for, that is passed on."""
+
+
 class UnavailableError(BookAgentError):
     """Something this service depends on is not available; nothing is wrong with the question."""
 

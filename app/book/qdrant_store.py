@@ -29,6 +29,7 @@ from app.book.vector_store import (
     Legs,
 )
 from app.errors import (
+    LONGEST_RETRY_AFTER_S,
     BookAgentError,
     CollectionMissingError,
     VectorStoreRefusedError,
@@ -40,7 +41,6 @@ from app.settings import Settings
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REFUSED_STATUSES = set(range(400, 500)) - {408, 429}
-LONGEST_RETRY_AFTER_S = 3600
 CONNECTIONS = 50
 SCROLL_SIZE = 1000
 

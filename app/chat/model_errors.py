@@ -11,13 +11,13 @@ import httpx2
 import openai
 
 from app.errors import (
+    LONGEST_RETRY_AFTER_S,
     BookAgentError,
     ModelBehaviourError,
     ModelUnauthorizedError,
     ModelUnavailableError,
 )
 
-LONGEST_RETRY_AFTER_S = 3600
 SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 GEMINI_DELAY = re.compile(r"'retryDelay': '([0-9]{1,9}(?:\.[0-9]{1,9})?)s'", re.ASCII)
 """Gemini says it in the body."""

@@ -47,7 +47,8 @@ def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -
     settings = dev_settings()
     configure_logs(settings.log_level, console=sys.stderr.isatty())
     host, port = host or settings.host, settings.port if port is None else port
-    with _sole_use(data_dir), listening_socket(host, port) as listener, EmbeddedPostgres(data_dir / "postgres") as url:
+    postgres = EmbeddedPostgres(data_dir / "postgres")
+    with _sole_use(data_dir), listening_socket(host, port) as listener, postgres as url:
         migrate(url)
         settings = msgspec.structs.replace(settings, database_url=Secret(url), database_direct_url=Secret(url))
         embedded = EmbeddedBook(data_dir, book or SAMPLE_BOOK)
@@ -55,16 +56,16 @@ def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -
         _bring_up_to_date(embedded, settings, embedder, data_dir)
         address = address_of(listener)
         question = "What is ROS 2?" if book is None else "your question"
-        asyncio.run(
-            serve_until_stopped(
-                settings,
-                listener,
-                lambda: _announce(settings, address, data_dir, question),
-                open_store=lambda _: EdgeStore(embedded.root),
-                embedder=embedder,
-                alone=True,
-            )
+        serving = serve_until_stopped(
+            settings,
+            listener,
+            lambda: _announce(settings, address, data_dir, question),
+            open_store=lambda _: EdgeStore(embedded.root),
+            embedder=embedder,
+            alone=True,
         )
+        with postgres.watched():
+            asyncio.run(serving)
 
 
 def _bring_up_to_date(embedded: EmbeddedBook, settings: Settings, embedder: Embedder, data_dir: Path) -> None:

@@ -7,11 +7,13 @@ out stops the server; one that was left behind is adopted by the next start.
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import psycopg
+import structlog
 
 from app.errors import EmbeddedPostgresError
 from app.history.postgres_process import Postmaster
@@ -21,6 +23,11 @@ if sys.platform != "win32":
 
 DATABASE: Final = "book_agent"
 START_TIMEOUT_S: Final = 60.0
+WATCH_S: Final = 2.0
+LONGEST_WATCH_S: Final = 60.0
+"""After starts that failed."""
+
+log = structlog.get_logger(__name__)
 
 
 class EmbeddedPostgres:
@@ -64,6 +71,31 @@ class EmbeddedPostgres:
         if self._users_lock is not None:
             with self._exclusively():
                 self._leave()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Meanwhile a server that ends, as the system ends one when it is short of memory, is started again."""
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=[done], name="watch-postgres", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
+
+    def _watch(self, done: threading.Event) -> None:
+        wait_s = WATCH_S
+        while not done.wait(wait_s):
+            if self._postmaster.pid() is not None:
+                wait_s = WATCH_S
+                continue
+            try:
+                self.start()
+                log.warning("postgres.restarted")
+            except EmbeddedPostgresError as error:
+                wait_s = min(LONGEST_WATCH_S, wait_s * 2)
+                log.error("postgres.does_not_start", reason=str(error))  # noqa: TRY400 - the reason says all
 
     def __enter__(self) -> str:
         return self.start()

@@ -55,10 +55,16 @@ def on_our_error(request: Request[Any, Any, Any], error: BookAgentError) -> Resp
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
     """The framework's own: routing, parameters, sizes."""
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = {str(entry.get("key", "")): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
+    errors = {_field(entry): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
     detail = "; ".join(f"{field}: {message}" for field, message in errors.items()) or error.detail
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() != "content-type"}
     return problem_response(request, error.status_code, detail, errors=errors, headers=headers)
+
+
+def _field(entry: dict[str, Any]) -> str:
+    """As a client knows it."""
+    name = str(entry.get("key", ""))
+    return name.replace("_", "-").title().replace("-Id", "-ID") if entry.get("source") == "header" else name
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:

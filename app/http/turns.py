@@ -18,6 +18,7 @@ from app.http.schemas import TurnState
 from app.resources import Resources
 
 LARGEST_ID = 2**31 - 1
+PROBLEMS_OF_TURN = {status: spec for status, spec in PROBLEMS.items() if status not in {409, 413}}
 EventId = Annotated[
     int | None,
     HeaderParameter(name="Last-Event-ID", ge=0, le=LARGEST_ID, description="The last event that was read"),
@@ -32,7 +33,7 @@ EventId = Annotated[
     responses={
         **sse.EVENTS,
         204: ResponseSpec(None, description="The last event was read: there is nothing to come back for"),
-        **PROBLEMS,
+        **PROBLEMS_OF_TURN,
     },
 )
 async def events(
@@ -60,7 +61,7 @@ async def events(
     guards=[limit_requests],
     summary="End a turn; what there is of its answer is kept",
     tags=["chat"],
-    responses={202: ResponseSpec(TurnState, description="It is still ending"), **PROBLEMS},
+    responses={202: ResponseSpec(TurnState, description="It is still ending"), **PROBLEMS_OF_TURN},
 )
 async def cancel(
     turn_id: FromPath[UUID],

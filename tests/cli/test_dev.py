@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,22 @@ def test_after_kill_9_nothing_acknowledged_is_lost_and_a_follow_up_works(dev, tm
     follow_up = second.ask(content="And its float?", conversation_id=answer["conversation_id"])
     assert "follows the mean level" in follow_up["answer"]
     assert second.stop(signal.SIGTERM) in {0, 143}
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.timeout(180)
+def test_it_goes_on_when_its_postgres_was_killed(dev, tmp_path):
+    server = dev("--book", str(SMALL_BOOK))
+    conversation_id = server.ask()["conversation_id"]
+    os.kill(int((tmp_path / "data folder/postgres/data/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    deadline = time.monotonic() + START_S
+    body = QUESTION | {"conversation_id": conversation_id}
+    while (response := httpx.post(f"{server.address}/api/v1/chat", json=body, timeout=30)).status_code == 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert "vertical pipe" in response.json()["answer"]
+    assert server.stop(signal.SIGINT) == 0
+    assert "postgres.restarted" in server.output
     assert processes_of(tmp_path) == []
 
 

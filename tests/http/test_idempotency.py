@@ -120,4 +120,4 @@ async def test_a_failed_turn_stays_failed_under_its_key(replica):
 async def test_what_is_no_key_is_a_400(here, key):
     response = await chat(here, headers={"Idempotency-Key": key.encode()})
     assert response.status_code == 400
-    assert [error["field"] for error in response.json()["errors"]] == ["idempotency_key"]
+    assert [error["field"] for error in response.json()["errors"]] == ["Idempotency-Key"]

@@ -93,3 +93,5 @@ async def test_the_api_is_described_with_a_page_that_needs_no_network(client):
     described = (await client.get("/schema/openapi.json")).json()
     assert {"/api/v1/chat", "/api/v1/chat/stream", "/api/v1/retrieve"} <= set(described["paths"])
     assert "content" in described["components"]["schemas"]["ChatRequest"]["properties"]
+    assert {"409", "413"} <= described["paths"]["/api/v1/chat"]["post"]["responses"].keys()
+    assert {"409", "413"}.isdisjoint(described["paths"]["/api/v1/turns/{turn_id}/cancel"]["post"]["responses"])

@@ -110,7 +110,7 @@ async def test_a_client_without_headers_says_in_the_address_where_it_was(here):
 async def test_what_is_no_event_id_is_a_400(here, after):
     response = await here.get(f"/api/v1/turns/{uuid.uuid4()}/events", headers={"Last-Event-ID": after})
     assert response.status_code == 400
-    assert [error["field"] for error in response.json()["errors"]] == ["last_event_id"]
+    assert [error["field"] for error in response.json()["errors"]] == ["Last-Event-ID"]
 
 
 async def test_another_owners_turn_is_a_404_as_an_unknown_one_is(here, database):
