@@ -3,12 +3,11 @@
 A writer builds a new generation beside the current one and then moves the pointer file; a reader follows the pointer.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import numpy as np
+from uuid import UUID
 
 from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
@@ -23,6 +22,7 @@ from app.book.vector_store import (
     Hit,
     IndexState,
     Legs,
+    best_by_point,
 )
 from app.errors import CollectionMissingError
 
@@ -67,11 +67,8 @@ class EdgeStore:
             for row in tokens.tolist()
         ]
         found = call(self._shard.query_batch, qe.QueryBatchRequest(requests))
-        best: dict[str, Vector] = {}
-        for index, points in enumerate(found):
-            for point in points:
-                best.setdefault(str(point.id), np.zeros(len(tokens), np.float32))[index] = point.score
-        return best
+        numbers: dict[Hashable, str] = {UUID(id_).int: id_ for id_ in ids}
+        return best_by_point(numbers, [[(point.id.int, point.score) for point in points] for points in found])
 
     async def sections(self, section_ids: Collection[str]) -> list[Hit]:
         if not section_ids:

@@ -27,6 +27,7 @@ from app.book.vector_store import (
     IndexIdentity,
     IndexState,
     Legs,
+    best_by_point,
 )
 from app.errors import (
     LONGEST_RETRY_AFTER_S,
@@ -134,11 +135,8 @@ class QdrantStore:
             for row in rounded(tokens)
         ]
         found = await self._retrying(lambda: self._client.query_batch_points(self._collection, requests))
-        best: dict[str, Vector] = {}
-        for index, response in enumerate(found):
-            for point in response.points:
-                best.setdefault(str(point.id), np.zeros(len(tokens), np.float32))[index] = point.score
-        return best
+        points = [[(str(point.id), point.score) for point in response.points] for response in found]
+        return best_by_point({id_: id_ for id_ in ids}, points)
 
     async def sections(self, section_ids: Collection[str]) -> list[Hit]:
         if not section_ids:

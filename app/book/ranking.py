@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.book.arrays import Vector
+from app.book.arrays import Matrix, Vector
 from app.book.vector_store import Hit, Legs
 
 RRF_K = 2
@@ -37,11 +37,6 @@ class Candidate(NamedTuple):
         """0 without matches."""
         return 0.0 if self.matches is None else float(self.matches.mean())
 
-    @property
-    def weaker_half(self) -> float:
-        """Of the question's tokens, those that the chunk matches worst."""
-        return 0.0 if self.matches is None else float(np.sort(self.matches)[: max(1, len(self.matches) // 2)].mean())
-
 
 def fuse(legs: Legs) -> list[Candidate]:
     """Best first by reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), ranks from 0; ties in order of ids."""
@@ -66,8 +61,9 @@ def rerank(candidates: Sequence[Candidate], coverage: float, on_page: Collection
     """
     looked_at = [one for one in candidates if one.matches is not None]
     if looked_at:
-        score = coverage * _standard([one.maxsim for one in looked_at])
-        score += (1 - coverage) * _standard([one.weaker_half for one in looked_at])
+        matches = np.array([one.matches for one in looked_at])
+        score = coverage * _standard(matches.mean(axis=1))
+        score += (1 - coverage) * _standard(weaker_half(matches))
         score += (1 - coverage) * DENSE_WEIGHT * _standard(_known([one.cosine for one in looked_at]))
         score += coverage**2 * TERMS_WEIGHT * _standard([one.bm25 or 0.0 for one in looked_at])
         others = [one for one in candidates if one.matches is None]
@@ -77,6 +73,12 @@ def rerank(candidates: Sequence[Candidate], coverage: float, on_page: Collection
     score += PAGE_WEIGHT * np.array([one.hit.id in on_page for one in looked_at])
     order = sorted(range(len(looked_at)), key=lambda index: (-score[index], looked_at[index].hit.id))
     return [looked_at[index] for index in order] + others
+
+
+def weaker_half(matches: Matrix) -> Vector:
+    """Mean cosine of those of the question's tokens that a chunk matches worst; (chunks, tokens) -> (chunks,)."""
+    half: Vector = np.sort(matches, axis=1)[:, : max(1, matches.shape[1] // 2)].mean(axis=1)
+    return half
 
 
 def coverage(question: Collection[int], hits: Sequence[Hit], terms_of: TermsOf) -> float:
@@ -93,7 +95,7 @@ def _known(scores: Sequence[float | None]) -> list[float]:
     return [lowest if score is None else score for score in scores]
 
 
-def _standard(scores: Sequence[float]) -> Scores:
+def _standard(scores: Sequence[float] | Vector) -> Scores:
     values = np.asarray(scores, np.float64)
     if not len(values):
         return values

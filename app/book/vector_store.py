@@ -1,9 +1,10 @@
 """What a vector store does for us: the port, and the words it is spoken in."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
+import numpy as np
 
 from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
@@ -180,6 +181,19 @@ class IndexWriter(Protocol):
     async def publish(self) -> IndexState:
         """The version stays where nothing was written."""
         ...
+
+
+def best_by_point(ids: Mapping[Hashable, str], found: Sequence[Sequence[tuple[Hashable, float]]]) -> dict[str, Vector]:
+    """Of each point (by its id) the cosines of a question's tokens, in their order.
+
+    `found`: what each token found, by the keys of `ids`. A point that none found has no token vectors.
+    """
+    rows = {key: row for row, key in enumerate(ids)}
+    best = np.zeros((len(rows), len(found)), np.float32)
+    for column, points in enumerate(found):
+        best[[rows[key] for key, _ in points], column] = [score for _, score in points]
+    there = {key for points in found for key, _ in points}
+    return {ids[key]: best[rows[key]] for key in there}
 
 
 def slices(points: Sequence[Point], most: int, most_floats: int) -> Iterator[Sequence[Point]]:

@@ -3,11 +3,12 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.book.ranking import COVERING, DENSE_WEIGHT, TERMS_WEIGHT, coverage, fuse, rerank
+from app.book.ranking import COVERING, DENSE_WEIGHT, TERMS_WEIGHT, coverage, fuse, rerank, weaker_half
 from app.book.vector_store import Legs
 from tests.book.candidates import candidate, hit, hits, terms, words_of
 
@@ -54,18 +55,20 @@ class TestFusion:
 
 class TestMatches:
     @pytest.mark.parametrize(
-        ("matches", "maxsim", "weaker_half"),
+        ("matches", "maxsim", "half"),
         [
             ([0.9, 0.1, 0.5, 0.3], 0.45, 0.2),
             ([0.9, 0.1, 0.5], 0.5, 0.1),
             ([0.7], 0.7, 0.7),
-            (None, 0.0, 0.0),
         ],
-        ids=["four tokens", "an odd number", "one token", "not looked at"],
+        ids=["four tokens", "an odd number", "one token"],
     )
-    def test_are_judged_by_all_tokens_and_by_the_weaker_half(self, matches, maxsim, weaker_half):
-        one = candidate("a", matches)
-        assert (one.maxsim, one.weaker_half) == (pytest.approx(maxsim), pytest.approx(weaker_half))
+    def test_are_judged_by_all_tokens_and_by_the_weaker_half(self, matches, maxsim, half):
+        assert candidate("a", matches).maxsim == pytest.approx(maxsim)
+        assert weaker_half(np.array([matches, matches])) == pytest.approx([half, half])
+
+    def test_of_a_chunk_that_was_not_looked_at_are_none(self):
+        assert candidate("a", None).maxsim == 0
 
 
 EVEN, ONE_SIDED = [0.5, 0.5], [0.9, 0.3]
