@@ -45,12 +45,11 @@ class Journal:
         self._is_pending = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failures = 0
-        self._added = self._written = 0
+        self._written = 0
 
     def add(self, turn_id: UUID, entry: Entry, teller: Teller) -> None:
         """To be told when it is stored; never, if the turn has ended by then."""
         self._pending.append(_Said(turn_id, entry, teller))
-        self._added += 1
         self._is_pending.set()
 
     async def flush(self) -> None:
@@ -58,7 +57,7 @@ class Journal:
 
         Who waited while another one tried in vain does not try again: the last would wait for all before it.
         """
-        failures, added = self._failures, self._added
+        failures, added = self._failures, self._written + len(self._pending)
         async with self._writing:
             if self._failures != failures:
                 raise DatabaseUnavailableError

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException
 
 from app.chat.events import Problem
@@ -55,16 +56,19 @@ def on_our_error(request: Request[Any, Any, Any], error: BookAgentError) -> Resp
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
     """The framework's own: routing, parameters, sizes."""
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = {_field(entry): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
+    errors = {_field(request, entry): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
     detail = "; ".join(f"{field}: {message}" for field, message in errors.items()) or error.detail
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() != "content-type"}
     return problem_response(request, error.status_code, detail, errors=errors, headers=headers)
 
 
-def _field(entry: dict[str, Any]) -> str:
+def _field(request: Request[Any, Any, Any], entry: dict[str, Any]) -> str:
     """As a client knows it."""
     name = str(entry.get("key", ""))
-    return name.replace("_", "-").title().replace("-Id", "-ID") if entry.get("source") == "header" else name
+    if entry.get("source") != ParamType.HEADER:
+        return name
+    declared = request.route_handler.parsed_fn_signature.parameters[name].kwarg_definition
+    return getattr(declared, "name", None) or name
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:

@@ -5,7 +5,6 @@ import math
 import re
 
 import pytest
-from httpx_sse import EventSource
 
 from app import breaker as breakers
 from app.breaker import FAILURES, Breaker
@@ -16,6 +15,7 @@ from app.settings import Secret
 from tests.fakes.loopback import serve
 from tests.fakes.provider import ScriptedProvider, answer_from_passages
 from tests.fakes.qdrant import Fault
+from tests.http.streams import data_of, resuming
 
 QUESTION = "What is a stilling well?"
 OTHER_QUESTION = "How often do spring tides come in a month?"
@@ -32,8 +32,9 @@ async def chat(client, content=QUESTION, **fields):
 
 
 async def events_of(client, turn_id, after=0):
-    async with client.stream("GET", f"/api/v1/turns/{turn_id}/events?after={after}") as response:
-        return [event.json() async for event in EventSource(response).aiter_sse()]
+    async with resuming(client, turn_id, after) as stream:
+        await stream.all()
+        return [data_of(frame) for frame in stream.raw]
 
 
 def cut_off(proxy):

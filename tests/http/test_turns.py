@@ -25,6 +25,7 @@ from tests.fakes.provider import Reply, ScriptedProvider
 QUESTION = "What is a stilling well?"
 WELL = "A stilling well is a vertical pipe with a small opening that filters out waves [1]."
 ANSWER = Reply.text(WELL)
+REFUSED = BookAgentError("The database refused a statement.")
 
 
 @pytest.fixture
@@ -133,18 +134,28 @@ async def test_nothing_is_told_before_it_is_stored(resources, journal_down):
     assert [event async for event in decoded(events)][-1].answer.startswith("A stilling well")
 
 
+@pytest.fixture
+def refuse(monkeypatch):
+    """`refuse(error, if_)`: answers that fit are not stored."""
+    store = Conversations.store_answer
+
+    def refuse(error, if_):
+        async def store_unless(self, owner, message_id, answer, last):
+            if if_(answer):
+                raise error
+            await store(self, owner, message_id, answer, last)
+
+        monkeypatch.setattr(Conversations, "store_answer", store_unless)
+
+    return refuse
+
+
 async def test_readers_of_an_answer_that_cannot_be_stored_are_let_go_and_it_is_kept_when_the_database_is_back(
-    resources, monkeypatch
+    resources, refuse
 ):
     held = await resources(ANSWER, database_timeout_s=0.5)
-    store, down = Conversations.store_answer, [True]
-
-    async def failing_store(*args):
-        if down:
-            raise DatabaseUnavailableError
-        await store(*args)
-
-    monkeypatch.setattr(Conversations, "store_answer", failing_store)
+    down = [True]
+    refuse(DatabaseUnavailableError, lambda _: down)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     with pytest.raises(UnfinishedError):
         await fold(decoded(turn.read()))
@@ -231,15 +242,9 @@ async def test_nobody_waits_for_the_end_of_a_turn_that_broke(resources, monkeypa
             await fold(decoded(turn.read()))
 
 
-async def test_who_waits_for_an_end_that_cannot_be_stored_is_let_go_at_once_when_the_server_stops(
-    resources, monkeypatch
-):
+async def test_who_waits_for_an_end_that_cannot_be_stored_is_let_go_at_once_when_the_server_stops(resources, refuse):
     held = await resources(ANSWER)
-
-    async def fail(*_):
-        raise DatabaseUnavailableError
-
-    monkeypatch.setattr(Conversations, "store_answer", fail)
+    refuse(DatabaseUnavailableError, lambda _: True)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     reading = asyncio.create_task(fold(decoded(turn.read())))
     done, _ = await asyncio.wait({reading}, timeout=2)
@@ -319,33 +324,21 @@ async def test_whatever_usage_a_provider_tells_the_answer_is_stored(resources, t
     assert await settled(held) == ["answered"]
 
 
-async def test_an_answer_that_the_database_refuses_has_failed(resources, monkeypatch):
+async def test_an_answer_that_the_database_refuses_has_failed(resources, refuse):
     held = await resources(ANSWER)
-    store = Conversations.store_answer
-
-    async def refuse_answers(self, owner, message_id, answer, last):
-        if answer.status == "answered":
-            raise BookAgentError("The database refused a statement.")
-        await store(self, owner, message_id, answer, last)
-
-    monkeypatch.setattr(Conversations, "store_answer", refuse_answers)
+    refuse(REFUSED, lambda answer: answer.status == "answered")
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     assert (await last_of(turn)).status == "failed"
     assert await settled(held) == ["failed"]
 
 
-async def test_a_turn_whose_end_the_database_refuses_is_given_up_and_nobody_waits_for_it(resources, monkeypatch):
+async def test_a_turn_whose_end_the_database_refuses_is_given_up_and_nobody_waits_for_it(
+    resources, refuse, monkeypatch
+):
     monkeypatch.setattr(presence, "SILENT_S", 0.3)
     monkeypatch.setattr(presence, "BEAT_S", 0.1)
     held = await resources(ANSWER, database_timeout_s=0.5)
-    store = Conversations.store_answer
-
-    async def refusing_store(self, owner, message_id, answer, last):
-        if answer.model != "unknown" and answer.grounding["sentences"]:
-            raise BookAgentError("The database refused a statement.")
-        await store(self, owner, message_id, answer, last)
-
-    monkeypatch.setattr(Conversations, "store_answer", refusing_store)
+    refuse(REFUSED, lambda answer: answer.model != "unknown" and answer.grounding["sentences"])
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     async with asyncio.timeout(5):
         with pytest.raises(UnfinishedError):
