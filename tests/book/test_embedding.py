@@ -263,8 +263,8 @@ class TestThreads:
 
 
 class TestPackagedModel:
-    def test_has_a_fingerprint_that_names_it_and_its_weights(self, embedder):
-        assert embedder.fingerprint == f"all-MiniLM-L6-v2-int8@{PACKAGED_SHA256[:12]}"
+    def test_has_a_fingerprint_that_names_it_its_weights_and_how_they_are_used(self, embedder):
+        assert embedder.fingerprint == f"all-MiniLM-L6-v2-int8@{PACKAGED_SHA256[:12]}+int8-products"
 
     def test_without_its_package_is_an_extra_to_install(self, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)

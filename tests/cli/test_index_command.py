@@ -327,7 +327,9 @@ class TestServer:
             assert book_agent("init-collection").code == 0
         outcome = book_agent("index", "--source", SMALL_BOOK)
         assert outcome.code == 2
-        assert "embedding is older@1 in the index and all-MiniLM-L6-v2-int8@8199be6f699a here" in outcome.err
+        assert (
+            "embedding is older@1 in the index and all-MiniLM-L6-v2-int8@8199be6f699a+int8-products here" in outcome.err
+        )
         assert points(qdrant) == 0
 
     def test_that_is_down_is_an_error_and_not_a_skipped_document(self, book_agent, monkeypatch):
