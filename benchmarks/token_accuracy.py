@@ -18,7 +18,7 @@ from app.book.embedding import Embedder
 from app.book.evaluation import DEPTH
 from app.book.identity import identity_of
 from app.book.ranking import POOL, Candidate, coverage, fuse, rerank
-from app.book.retrieval import LEG_LIMIT
+from app.book.retrieval import LEG_LIMIT, limited
 from app.book.token_vectors import unit_rows
 from app.book.vector_store import NO_TOKENS, Hit
 
@@ -103,7 +103,7 @@ class _Search:
         self._terms_of: dict[str, frozenset[int]] = {}
 
     async def candidates(self, query: Query) -> Asked:
-        vectors, terms = await self._embedder.embed_query(query.text), self._terms.query(query.text)
+        vectors, terms = limited(await self._embedder.embed_query(query.text)), self._terms.query(query.text)
         legs = await self._store.search(vectors.dense.tolist(), terms, limit=LEG_LIMIT)
         covered = coverage(terms.indices, legs.terms, self._terms_in)
         return Asked(query, vectors.tokens, fuse(legs), covered)

@@ -21,6 +21,8 @@ from app.settings import Rerank
 
 BATCH_TOKENS = 256
 """In one run of the model, padding included; more at once is slower on a CPU."""
+SLACK = 2
+"""Tokens by which the texts of one run may differ in length: padding takes as long as text."""
 WORKERS = 2
 TOKEN_AXES = 3
 
@@ -163,11 +165,13 @@ def load_embedder(name: str, threads: int, rerank: Rerank = "compact") -> Embedd
 
 def _batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
     """Indexes of texts of about the same length, longest first."""
-    waiting = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids), reverse=True)
+    lengths = [len(encoding.ids) for encoding in encodings]
+    waiting = sorted(range(len(encodings)), key=lambda index: lengths[index], reverse=True)
     while waiting:
-        size = max(1, BATCH_TOKENS // len(encodings[waiting[0]].ids))
-        yield waiting[:size]
-        waiting = waiting[size:]
+        longest = lengths[waiting[0]]
+        alike = [index for index in waiting[: max(1, BATCH_TOKENS // longest)] if longest - lengths[index] <= SLACK]
+        yield alike
+        waiting = waiting[len(alike) :]
 
 
 def _tokenizer(weights: Weights, *, limited: bool) -> Tokenizer:

@@ -132,7 +132,7 @@ class Retriever:
 
     async def _legs(self, query: str, filters: Filters) -> tuple[SparseVector, QueryVectors, Legs]:
         asked = self._terms.query(query)
-        vectors = _limited(await self._embedder.embed_query(query))
+        vectors = limited(await self._embedder.embed_query(query))
         legs = await self._store.search(vectors.dense.tolist(), asked, limit=LEG_LIMIT, filters=filters)
         if not legs.dense and (await self._store.state()).chunks == 0:
             raise CollectionMissingError
@@ -181,7 +181,7 @@ def _whole(passage: Passage, chunks: Sequence[Hit]) -> Passage:
     return msgspec.structs.replace(passage, chunk_id=first.id, text=text, start=start, end=end)
 
 
-def _limited(vectors: QueryVectors) -> QueryVectors:
+def limited(vectors: QueryVectors) -> QueryVectors:
     """With the tokens that take part in the rerank."""
     chosen = _chosen(vectors.words)
     tokens = None if vectors.tokens is None else vectors.tokens[chosen]

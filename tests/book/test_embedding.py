@@ -134,9 +134,13 @@ class TestPassages:
         assert np.isfinite(tokens[0]).all()
 
     def test_are_embedded_so_many_tokens_at_once_padding_included(self, embedder, session):
-        embedder.encode([["tide " * length] for length in (1, 254, 30, 300, 60, 2, 126, 62)])
-        assert session.shapes == [(1, 256), (1, 256), (2, 128), (4, 62)]
+        embedder.encode([["tide " * length] for length in (1, 254, 60, 300, 61, 2, 126, 62, 62, 125)])
+        assert session.shapes == [(1, 256), (1, 256), (2, 128), (4, 64), (2, 4)]
         assert max(rows * columns for rows, columns in session.shapes) <= BATCH_TOKENS
+
+    def test_are_embedded_with_others_of_about_their_length_only(self, embedder, session):
+        embedder.encode([["tide " * length] for length in (10, 13, 12, 9, 30, 11)])
+        assert session.shapes == [(1, 32), (3, 15), (2, 12)]
 
 
 class TestQueries:
