@@ -48,7 +48,9 @@ def check_identity(stored: IndexIdentity, ours: IndexIdentity, *, strictly: bool
     """Raises IndexMismatchError, saying what differs and what mends it."""
     differing = differences(stored, ours, strictly=strictly)
     if differing:
-        settings = " and ".join(dict.fromkeys(SETTINGS[field] for field in differing if field in SETTINGS))
+        same_model = _model(stored) == _model(ours)  # another file of it, or used in another way: no setting mends that
+        settable = [field for field in differing if field in SETTINGS and not (field == "embedding" and same_model)]
+        settings = " and ".join(dict.fromkeys(SETTINGS[field] for field in settable))
         back = f"Set {settings} back to what made the index, or run" if settings else "Run"
         raise IndexMismatchError(
             f"the index cannot be used with this configuration: {'; '.join(differing.values())}. "
@@ -88,3 +90,7 @@ def outdated(stored: IndexIdentity, ours: IndexIdentity) -> str:
 
 def _version(identity: IndexIdentity) -> str:
     return (identity.chunker or "").split(",")[0]
+
+
+def _model(identity: IndexIdentity) -> str:
+    return (identity.embedding or "").partition("@")[0]

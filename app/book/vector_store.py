@@ -25,7 +25,7 @@ class IndexIdentity(msgspec.Struct, frozen=True):
     """
 
     embedding: str | None
-    """Fingerprint of the embedding model: its name, and the hash of its weights."""
+    """Fingerprint of the embedding model: its name, the hash of its weights, and how they are used."""
     dimension: int
     distance: str = DISTANCE
     token_vectors: str | None = None

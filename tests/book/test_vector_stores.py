@@ -226,6 +226,14 @@ class TestIdentity:
         with pytest.raises(IndexMismatchError, match=r"embedding is .*; dimension is "):
             check_identity(IDENTITY, IndexIdentity("other@2", 384))
 
+    def test_says_what_mends_it(self):
+        with pytest.raises(
+            IndexMismatchError, match=r"here\. Set EMBEDDING_MODEL back to what made the index, or run `"
+        ):
+            check_identity(IDENTITY, msgspec.structs.replace(IDENTITY, embedding="other@1"))
+        with pytest.raises(IndexMismatchError, match=r"here\. Run `book-agent index --rebuild`"):
+            check_identity(IDENTITY, msgspec.structs.replace(IDENTITY, embedding="model@2"))
+
     def test_of_an_older_index_that_does_not_say_is_read_but_not_written(self):
         older = IndexIdentity(None, 2)
         check_identity(older, IDENTITY)
