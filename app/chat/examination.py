@@ -9,7 +9,6 @@ from app.grounding.claims import is_absence, is_claim
 from app.grounding.code_lines import lines_in
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
-from app.grounding.instructions import without_orders
 from app.grounding.links import Links
 from app.grounding.recital import Recital
 from app.grounding.sentences import Segment
@@ -159,7 +158,7 @@ class Examiner:
     def _all(self) -> list[Evidence]:
         """Of the passages shown, in the order of their numbers."""
         for passage in self._shown[len(self._evidence) :]:
-            self._evidence.append(self._judge.evidence(without_orders(passage.text), passage.heading_path))
+            self._evidence.append(self._judge.passage(passage.text, passage.heading_path))
         return self._evidence
 
 

@@ -1,4 +1,4 @@
-"""A passage made ready for judging what an answer says of it: once for a turn, without the model."""
+"""A passage made ready for judging what an answer says of it: once for many turns, without the model."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ model's vectors where the words leave it open.
 from collections.abc import Sequence
 
 import msgspec
+from cachetools import LRUCache
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
@@ -14,6 +15,7 @@ from app.grounding.calibration import BY_WORDS, WITH_TOKENS, WITHOUT_TOKENS, Cal
 from app.grounding.comparison import Comparison
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
+from app.grounding.instructions import without_orders
 from app.grounding.matching import Claim, Match, Matching
 from app.grounding.quotes import Span, quote, widened
 from app.grounding.signals import lexical
@@ -29,6 +31,8 @@ HOPELESS, SURE = 0.15, 0.75
 """Scores of the words alone; only between them the model is asked: on the pairs it would hardly change the others."""
 CANDIDATES = 3
 """Passages that are judged when a sentence cites none."""
+KEPT = 256
+"""Passages that are kept ready."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,9 +59,18 @@ class Judge:
     def __init__(self, embedder: Embedder, terms: TermEncoder) -> None:
         self._comparison = Comparison(embedder)
         self._reader = WordReader(terms.stems)
+        self._passages: LRUCache[tuple[str, tuple[str, ...]], Evidence] = LRUCache(KEPT)
 
     def evidence(self, text: str, heading_path: Sequence[str]) -> Evidence:
         return Evidence.of(text, heading_path, self._reader)
+
+    def passage(self, text: str, heading_path: Sequence[str]) -> Evidence:
+        """Of the book, kept for other turns; what speaks to an assistant in it proves nothing."""
+        key = text, tuple(heading_path)
+        kept = self._passages.get(key)
+        if kept is None:
+            kept = self._passages[key] = self.evidence(without_orders(text), heading_path)
+        return kept
 
     def matching(self, sentence: str, cited: Sequence[Evidence]) -> Matching:
         return Matching(Claim(sentence, self._reader), cited)

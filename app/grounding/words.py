@@ -80,7 +80,7 @@ def is_same_family(one: str, other: str) -> bool:
 
 def _is_name(match: re.Match[str]) -> bool:
     word = match.group()
-    if any(char.isupper() for char in word[1:]):
+    if not word[1:].islower() and any(char.isupper() for char in word[1:]):
         return True
     return word[0].isupper() and not _begins_sentence(match.string, match.start())
 
