@@ -87,6 +87,7 @@ async def _measure(users: Sequence[int], seconds: float, pause: float, pace: Pac
             limits = httpx.Limits(max_connections=None)
             async with httpx.AsyncClient(base_url=server, timeout=ANSWER_TIMEOUT_S, limits=limits) as client:
                 for number in users:
+                    Console(stderr=True).print(f"{number} users for {seconds:g} s …")
                     used = _cpu_s(pid)
                     answered = await _ask_for(seconds, number, pause, Readers(client, questions, model))
                     report["users"][number] = _figures(answered, seconds, _cpu_s(pid) - used)
