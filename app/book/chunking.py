@@ -15,7 +15,7 @@ from app.book.documents import Document, Section
 from app.book.excerpts import excerpts
 from app.book.pieces import CountTokens, Measure, Piece, cut_block, halve, sentences
 
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 """Another number for whatever changes the chunks of an unchanged file: an index knows with which it was cut."""
 MIN_CHUNK_SIZE = 32
 DEFAULT_CHUNK_SIZE, DEFAULT_CHUNK_OVERLAP = 256, 32

@@ -70,7 +70,12 @@ def main_element(root: Element) -> Element:
 
 
 def clean(root: Element) -> None:
-    """Remove what a reader of the text doesn't read; text after an element stays, and <br> becomes a line end too."""
+    """Remove what a reader of the text doesn't read; text after an element stays, and <br> becomes a line end too.
+
+    The labels of tabs go to their panels.
+    """
+    for tablist in [each for each in root.iter() if each.get("role") == "tablist"]:
+        _label_panels(tablist)
     for element in [*root.iter()]:
         name = name_of(element)
         if name == "br":
@@ -105,6 +110,24 @@ def _character(entity: re.Match[str]) -> str:
     if entity[1] in _XML_ENTITIES:
         return entity[0]
     return html5.get(f"{entity[1]};", entity[0])
+
+
+def _label_panels(tablist: Element) -> None:
+    """Each panel begins with the label of its tab, where there are as many of either."""
+    labels = [text_of(each) for each in tablist.iter() if each.get("role") == "tab"]
+    panels = next(filter(None, map(_panels_in, tablist.iterancestors())), [])
+    if len(labels) != len(panels):
+        return
+    for label, panel in zip(labels, panels, strict=True):
+        first = panel.makeelement("p")
+        first.text, first.tail, panel.text = label, panel.text, None
+        panel.insert(0, first)
+
+
+def _panels_in(element: Element) -> list[Element]:
+    """Those of tabs inside of tabs left out."""
+    panels = [each for each in element.iterdescendants() if each.get("role") == "tabpanel"]
+    return [each for each in panels if not any(above in panels for above in each.iterancestors())]
 
 
 def _is_dropped(element: Element, name: str) -> bool:

@@ -107,6 +107,27 @@ def test_what_belongs_to_the_text_is_kept(html: str) -> None:
     assert "Text" in page(f"<main>{html}</main>").text
 
 
+TABS = "<ul role=tablist><li role=tab>npm</li><li role=tab> Yarn <i>2</i></li></ul>"
+PANELS = "<div role=tabpanel>One.</div><div role=tabpanel hidden><p>Two.</p></div>"
+INSIDE = f"<div role=tabpanel><div>{TABS}{PANELS}</div></div>"
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (f"{TABS}{PANELS}", ["npm", "One.", "Yarn 2", "Two."]),
+        (f"{TABS}<div>{PANELS}</div>Then.", ["npm", "One.", "Yarn 2", "Two.", "Then."]),
+        (f"<div>{TABS}</div>{PANELS}", ["npm", "One.", "Yarn 2", "Two."]),
+        (f"{TABS}{INSIDE}<p role=tabpanel>3</p>", ["npm", "npm", "One.", "Yarn 2", "Two.", "Yarn 2", "3"]),
+        ("<p role=tablist><button role=tab>npm</button></p><p role=tabpanel>One.</p>", ["npm", "One."]),
+        (f"{TABS}<div role=tabpanel>One.</div>", ["One."]),
+    ],
+    ids=["beside", "in a box", "under a wrapper", "inside tabs", "buttons", "another number"],
+)
+def test_a_tab_s_label_begins_its_panel(html: str, expected: list[str]) -> None:
+    assert texts(f"<div>{html}</div>") == expected
+
+
 # Headings
 
 
