@@ -119,7 +119,7 @@ class TestNarrowing:
 
     def test_a_page_is_preferred_and_leaves_out_nothing(self, scripted):
         served = scripted()
-        question = "What is said of tides?"
+        question = "tide"
         anywhere = served.ask(question, "NO_ANSWER").passages
         preferred = served.ask(question, "NO_ANSWER", page="/guide/notes").passages
         assert "German word" in preferred["1"]
