@@ -5,8 +5,9 @@ scripted provider on loopback: its first words come after --first-word seconds, 
 says what the passages say that it was given. So many --users ask the sample book's questions as streams, each in
 conversations of its own, and pause for --pause seconds on the average between an answer and the next question.
 
-"first event" and "first text" are what the reader sees, "answer" is the whole; "added" is what the service adds to the
-provider's own time for its words. Exit code 1 if an answer failed.
+What is asked after a first --pause counts, for --seconds. "first event" and "first text" are what the reader sees,
+"answer" is the whole; "added" is what it takes longer than the provider's reply. The questions repeat, so what is kept
+of earlier ones serves the later, as in a class. Exit code 1 if an answer failed.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -35,7 +37,7 @@ from soak_stage import BOOK_AGENT
 from app.book.evaluation import read_questions
 from tests.fakes.completions import Json
 from tests.fakes.loopback import HOST, bind, port_of, serve
-from tests.fakes.provider import Reply, ScriptedProvider, first_sentence
+from tests.fakes.provider import Receive, Reply, ScriptedProvider, Send, first_sentence
 
 PASSAGES = 3
 """That an answer quotes."""
@@ -54,7 +56,7 @@ class Answered(NamedTuple):
     first_text: float
     whole: float
     provider: float
-    """What the provider alone takes for its words."""
+    """That its reply took."""
 
 
 class Pace(NamedTuple):
@@ -80,38 +82,48 @@ def main(
 async def _measure(users: Sequence[int], seconds: float, pause: float, pace: Pace) -> Json:
     questions = [one.question for one in read_questions(SAMPLE_BOOK / "evaluation" / "retrieval.jsonl")]
     model = Quoting(questions, pace)
-    provider = ScriptedProvider(model)
     report: Json = {"pause_s": pause, **pace._asdict(), "users": {}, "load": {"before": load()}}
     with tempfile.TemporaryDirectory(prefix="book-agent-load-") as folder:
-        async with serve(provider.app) as url, _server(Path(folder), url + provider.prefix) as (server, pid):
+        async with serve(model.app) as url, _server(Path(folder), url + model.prefix) as (server, pid):
             limits = httpx.Limits(max_connections=None)
             async with httpx.AsyncClient(base_url=server, timeout=ANSWER_TIMEOUT_S, limits=limits) as client:
                 for number in users:
-                    Console(stderr=True).print(f"{number} users for {seconds:g} s …")
-                    used = _cpu_s(pid)
-                    answered = await _ask_for(seconds, number, pause, Readers(client, questions, model))
-                    report["users"][number] = _figures(answered, seconds, _cpu_s(pid) - used)
+                    Console(stderr=True).print(f"{number} users for {pause + seconds:g} s …")
+                    readers = Readers(client, questions, model, pause, Window(pause, seconds))
+                    report["users"][number] = await readers.run(number, pid)
     report["load"]["after"] = load()
     return report
 
 
 class Quoting:
-    """A script for the provider: a sentence of each of the first passages, word by word."""
+    """A provider that says a sentence of each of the first passages, word by word."""
 
     def __init__(self, questions: Sequence[str], pace: Pace) -> None:
         self._questions = questions
         self._pace = pace
-        self.takes_s: dict[str, float] = {}
-        """By the question; nothing of one that no model was asked."""
+        self._provider = ScriptedProvider(self._reply)
+        self._asked: ContextVar[str] = ContextVar("asked")
+        self.prefix = self._provider.prefix
+        self.took_s: dict[str, float] = {}
+        """Until the last of a reply was sent, by the question; nothing of one that no model was asked."""
 
-    def __call__(self, request: Json) -> Reply:
+    async def app(self, scope: Json, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+
+        async def timed(message: Json) -> None:
+            await send(message)
+            if question := self._asked.get(""):
+                self.took_s[question] = time.perf_counter() - started
+
+        await self._provider.app(scope, receive, timed)
+
+    def _reply(self, request: Json) -> Reply:
         messages = [str(one["content"]) for one in request["messages"]]
         given = next((one for one in reversed(messages) if "<passage " in one), "")
         passages = re.findall(r"<passage .*?</passage>", given, re.DOTALL)[:PASSAGES]
         said = [first_sentence(re.sub(r'id="\d+"', 'id="1"', one, count=1)) for one in passages]
         text = " ".join(f"{one} [{n}]." for n, one in enumerate(said, 1) if one) or "The book does not say."
-        question = next(one for one in self._questions if one in messages[-1])
-        self.takes_s[question] = self._pace.first_word_s + len(text.split()) * self._pace.word_s
+        self._asked.set(next(one for one in self._questions if one in messages[-1]))
         return Reply.text(text).paced(first_byte_s=self._pace.first_word_s, chunk_s=self._pace.word_s)
 
 
@@ -153,41 +165,61 @@ async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-async def _ask_for(seconds: float, users: int, pause: float, readers: "Readers") -> list[Answered]:
-    answered: list[Answered] = []
-    end = time.monotonic() + seconds
+class Window(NamedTuple):
+    """What begins in it counts; before it everybody has come, after it the last answers are waited for."""
 
-    async def reader(number: int) -> None:
-        random = Random(f"{users} {number}")  # noqa: S311 - no secret
-        await asyncio.sleep(random.uniform(0, min(pause, seconds / 2)))
-        while time.monotonic() < end:
-            answered.append(await readers.ask(random))
-            await asyncio.sleep(random.expovariate(1 / pause) if pause else 0)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(users):
-            group.create_task(reader(number))
-    return answered
+    begins_s: float
+    seconds: float
 
 
-class Readers(NamedTuple):
-    client: httpx.AsyncClient
-    questions: Sequence[str]
-    model: Quoting
+class Readers:
+    def __init__(
+        self, client: httpx.AsyncClient, questions: Sequence[str], model: Quoting, pause: float, window: Window
+    ) -> None:
+        self._client = client
+        self._questions = questions
+        self._model = model
+        self._pause = pause
+        self._window = window
+        self._answered: list[Answered] = []
 
-    async def ask(self, random: Random) -> Answered:
-        question = random.choice(self.questions)
+    async def run(self, users: int, pid: int) -> Json:
+        begins = time.monotonic() + self._window.begins_s
+        async with asyncio.TaskGroup() as group:
+            for number in range(users):
+                group.create_task(self._read(Random(f"{users} {number}"), begins))  # noqa: S311 - no secret
+            await asyncio.sleep(self._window.begins_s)
+            used = _cpu_s(pid)
+            await asyncio.sleep(self._window.seconds)
+            used = _cpu_s(pid) - used
+        return _figures(self._answered, self._window.seconds, used)
+
+    async def _read(self, random: Random, begins: float) -> None:
+        await asyncio.sleep(self._thinking_s(random))
+        while (started := time.monotonic()) < begins + self._window.seconds:
+            answered = await self._ask(random.choice(self._questions))
+            if started >= begins:
+                self._answered.append(answered)
+            await asyncio.sleep(self._thinking_s(random))
+
+    def _thinking_s(self, random: Random) -> float:
+        return random.expovariate(1 / self._pause) if self._pause else 0.0
+
+    async def _ask(self, question: str) -> Answered:
         started, at, end = time.perf_counter(), {}, "no end"
-        async with aconnect_sse(self.client, "POST", "/api/v1/chat/stream", json={"content": question}) as source:
-            if not source.response.is_success:
-                return Answered(f"status {source.response.status_code}", 0.0, 0.0, 0.0, 0.0)
-            async for event in source.aiter_sse():
-                at.setdefault("event", time.perf_counter() - started)
-                if event.event == "answer.delta":
-                    at.setdefault("text", time.perf_counter() - started)
-                end = event.event if event.event in ENDS else end
+        try:
+            async with aconnect_sse(self._client, "POST", "/api/v1/chat/stream", json={"content": question}) as source:
+                if not source.response.is_success:
+                    return Answered(f"status {source.response.status_code}", 0.0, 0.0, 0.0, 0.0)
+                async for event in source.aiter_sse():
+                    at.setdefault("event", time.perf_counter() - started)
+                    if event.event == "answer.delta":
+                        at.setdefault("text", time.perf_counter() - started)
+                    end = event.event if event.event in ENDS else end
+        except httpx.HTTPError as error:
+            end = type(error).__name__
         whole = time.perf_counter() - started
-        return Answered(end, at.get("event", 0.0), at.get("text", 0.0), whole, self.model.takes_s.get(question, 0.0))
+        return Answered(end, at.get("event", 0.0), at.get("text", 0.0), whole, self._model.took_s.get(question, 0.0))
 
 
 def _figures(answered: Sequence[Answered], seconds: float, cpu_s: float) -> Json:
@@ -205,7 +237,7 @@ def _figures(answered: Sequence[Answered], seconds: float, cpu_s: float) -> Json
         "failed": dict(Counter(one.end for one in failed)),
         "a_second": round(len(answered) / seconds, 1),
         "cpu_ms_each": round(cpu_s / max(1, len(answered)) * 1000),
-        "within_target": round(sum(one.whole <= TARGET_S for one in good) / max(1, len(good)), 3),
+        "within_target": round(sum(one.whole <= TARGET_S for one in good) / max(1, len(good) + len(failed)), 3),
     } | {f"{name}_ms": _percentiles(values) for name, values in columns.items()}
 
 
@@ -215,17 +247,17 @@ def _percentiles(seconds: Sequence[float]) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of a process and of those that it started, so far."""
-    own, ticks = 0.0, os.sysconf("SC_CLK_TCK")
+    """Processor time so far of a process and of those that it started, ended ones too."""
+    used, ticks = 0.0, os.sysconf("SC_CLK_TCK")
     waiting = [pid]
     while waiting:
         one = waiting.pop()
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             fields = Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
-            own += (int(fields[11]) + int(fields[12])) / ticks
+            used += sum(map(int, fields[11:15])) / ticks
             for task in Path(f"/proc/{one}/task").iterdir():
                 waiting += map(int, (task / "children").read_text().split())
-    return own
+    return used
 
 
 def _print(report: Json) -> None:

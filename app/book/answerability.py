@@ -58,7 +58,7 @@ def judge(
     hits: Sequence[Hit],
     terms_of: TermsOf,
 ) -> Answerability:
-    """`candidates` best first; `words` are the tokens of the question's words; `question` has its terms of BM25."""
+    """`candidates` best first; `words` are the question's tokens, no special ones; `question` has its terms of BM25."""
     cosine = max((one.cosine for one in candidates if one.cosine is not None), default=0.0)
     matches = candidates[0].matches if candidates else None
     weakest = None if matches is None else weakest_quarter(words, matches)
@@ -87,7 +87,7 @@ def _content_words(tokens: Sequence[str]) -> Iterator[list[int]]:
     for index, token in enumerate(tokens):
         if token.startswith(CONTINUED) and words:
             words[-1].append(index)
-        else:
+        elif any(char.isalnum() for char in token):
             words.append([index])
     content = [word for word in words if len(word) > 1 or tokens[word[0]] not in STOP_WORDS]
     yield from content or words

@@ -45,6 +45,8 @@ class QueryVectors(NamedTuple):
     """Unit vectors (tokens, token dimension), the first and last of the model's special tokens."""
     words: list[str]
     """The tokens themselves."""
+    special: list[bool]
+    """Of each, whether it is the model's own and not of the text."""
 
 
 class Embedder:
@@ -110,7 +112,7 @@ class Embedder:
 
     def _encode_queries(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [
-            QueryVectors(one.dense, one.tokens if self.token_dimension else None, one.words)
+            QueryVectors(one.dense, one.tokens if self.token_dimension else None, one.words, one.special)
             for one in self._encode(texts)
         ]
 
@@ -127,7 +129,7 @@ class Embedder:
         for vector, output, encoding in zip(run.vectors, run.outputs, encodings, strict=True):
             length = len(encoding.ids)
             tokens = self._token_vectors.of(output[:length]) if self.token_dimension else np.empty((0, 0), np.float32)
-            yield _Encoded(vector, tokens, encoding.tokens)
+            yield _Encoded(vector, tokens, encoding.tokens, [*map(bool, encoding.special_tokens_mask)])
 
     def _run(self, encodings: Sequence[Encoding]) -> "_Run":
         longest = max(len(encoding.ids) for encoding in encodings)
@@ -155,6 +157,7 @@ class _Encoded(NamedTuple):
     dense: Vector
     tokens: Matrix
     words: list[str]
+    special: list[bool]
 
 
 def load_embedder(name: str, threads: int, rerank: Rerank = "compact") -> Embedder:

@@ -48,9 +48,9 @@ def check_identity(stored: IndexIdentity, ours: IndexIdentity, *, strictly: bool
     """Raises IndexMismatchError, saying what differs and what mends it."""
     differing = differences(stored, ours, strictly=strictly)
     if differing:
-        same_model = _model(stored) == _model(ours)  # another file of it, or used in another way: no setting mends that
-        settable = [field for field in differing if field in SETTINGS and not (field == "embedding" and same_model)]
-        settings = " and ".join(dict.fromkeys(SETTINGS[field] for field in settable))
+        settings = " and ".join(dict.fromkeys(SETTINGS[field] for field in differing if field in SETTINGS))
+        if "embedding" in differing and _model(stored) == _model(ours):
+            settings = ""  # another file of the model, or used in another way: no setting mends that
         back = f"Set {settings} back to what made the index, or run" if settings else "Run"
         raise IndexMismatchError(
             f"the index cannot be used with this configuration: {'; '.join(differing.values())}. "

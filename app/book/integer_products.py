@@ -2,7 +2,8 @@
 
 As published the graph turns its weights into 32-bit numbers and multiplies those. Of the same weights in onnxruntime's
 MatMulNBits a question of 16 tokens takes 1.6 ms instead of 4.1 (`benchmarks/embedding.py`); what they are multiplied
-with is rounded to 8 bits, too, in blocks of its own scale, so the vectors differ a little: their cosine is above .999.
+with is rounded to 8 bits, too, in blocks of its own scale, so the vectors differ a little: their cosine is .9997 in
+the mean, .997 for text of one character.
 """
 
 from pathlib import Path

@@ -183,17 +183,19 @@ def _whole(passage: Passage, chunks: Sequence[Hit]) -> Passage:
 
 def limited(vectors: QueryVectors) -> QueryVectors:
     """With the tokens that take part in the rerank."""
-    chosen = _chosen(vectors.words)
+    chosen = _chosen(vectors.words, vectors.special)
     tokens = None if vectors.tokens is None else vectors.tokens[chosen]
-    return QueryVectors(vectors.dense, tokens, [vectors.words[index] for index in chosen])
+    return QueryVectors(vectors.dense, tokens, [vectors.words[index] for index in chosen], [False] * len(chosen))
 
 
-def _chosen(words: Sequence[str]) -> list[int]:
+def _chosen(words: Sequence[str], special: Sequence[bool]) -> list[int]:
     """Indexes of the tokens of a question's words, or of some of them: no stop words first, then evenly spread.
 
-    The model's special tokens and punctuation only cost time: the rerank is no less accurate without them.
+    The model's special tokens and punctuation only cost time: the rerank is no less accurate without them. Where there
+    is nothing but punctuation, that is what is left.
     """
-    chosen = [index for index in range(1, len(words) - 1) if any(char.isalnum() for char in words[index])]
+    own = [index for index, is_special in enumerate(special) if not is_special]
+    chosen = [index for index in own if any(char.isalnum() for char in words[index])] or own
     if len(chosen) > MOST_TOKENS:
         chosen = [i for i in chosen if words[i] not in STOP_WORDS]
     if len(chosen) <= MOST_TOKENS:

@@ -69,14 +69,18 @@ def packaged_weights() -> Path:
 
 
 def _packaged(threads: int) -> Weights:
+    weights = packaged_weights()
     from app.book.integer_products import with_integer_products  # noqa: PLC0415 - its package is an extra
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-model-")))
-        (folder / "model.onnx").write_bytes(with_integer_products(packaged_weights()))
+        (folder / "model.onnx").write_bytes(with_integer_products(weights))
         for file in MINILM_FILES.glob("*.json"):
             (folder / file.name).symlink_to(file)
-        model = TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads).model
+        try:
+            model = TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads).model
+        except Exception as error:
+            raise ConfigurationError(f"EMBEDDING_MODEL: onnxruntime cannot load {PACKAGED_MODEL} ({error})") from error
         fingerprint = f"{_fingerprint(PACKAGED_MODEL, PACKAGED_SHA256)}+{PRODUCTS}"
         return Weights(PACKAGED_MODEL, model, fingerprint, TRAINED_TOKENS[STOCK_MODEL])
 

