@@ -195,12 +195,11 @@ class Readers:
         return _figures(self._answered, self._window.seconds, used)
 
     async def _read(self, random: Random, begins: float) -> None:
-        await asyncio.sleep(self._thinking_s(random))
-        while (started := time.monotonic()) < begins + self._window.seconds:
+        while (starts := time.monotonic() + self._thinking_s(random)) < begins + self._window.seconds:
+            await asyncio.sleep(max(0.0, starts - time.monotonic()))
             answered = await self._ask(random.choice(self._questions))
-            if started >= begins:
+            if starts >= begins:
                 self._answered.append(answered)
-            await asyncio.sleep(self._thinking_s(random))
 
     def _thinking_s(self, random: Random) -> float:
         return random.expovariate(1 / self._pause) if self._pause else 0.0
