@@ -17,8 +17,8 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from random import Random
@@ -32,16 +32,16 @@ from httpx_sse import aconnect_sse
 from processes import load, on_one_core
 from rich.console import Console
 from rich.table import Table
-from soak_stage import BOOK_AGENT
+from soak_stage import Server
 
 from app.book.evaluation import read_questions
 from tests.fakes.completions import Json
-from tests.fakes.loopback import HOST, bind, port_of, serve
+from tests.fakes.loopback import serve
 from tests.fakes.provider import Receive, Reply, ScriptedProvider, Send, first_sentence
 
 PASSAGES = 3
 """That an answer quotes."""
-START_TIMEOUT_S, STOP_TIMEOUT_S, ANSWER_TIMEOUT_S = 120.0, 30.0, 120.0
+ANSWER_TIMEOUT_S = 120.0
 TARGET_S, SHARE = 3.0, 0.95
 """The share of the answers that are to be whole within so long."""
 ENDS = {"answer.completed", "answer.refused", "turn.failed", "turn.cancelled"}
@@ -83,14 +83,18 @@ async def _measure(users: Sequence[int], seconds: float, pause: float, pace: Pac
     questions = [one.question for one in read_questions(SAMPLE_BOOK / "evaluation" / "retrieval.jsonl")]
     model = Quoting(questions, pace)
     report: Json = {"pause_s": pause, **pace._asdict(), "users": {}, "load": {"before": load()}}
-    with tempfile.TemporaryDirectory(prefix="book-agent-load-") as folder:
-        async with serve(model.app) as url, _server(Path(folder), url + model.prefix) as (server, pid):
-            limits = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(base_url=server, timeout=ANSWER_TIMEOUT_S, limits=limits) as client:
-                for number in users:
-                    Console(stderr=True).print(f"{number} users for {pause + seconds:g} s …")
-                    readers = Readers(client, questions, model, pause, Window(pause, seconds))
-                    report["users"][number] = await readers.run(number, pid)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-load-"))
+        server = _server(Path(folder), await stack.enter_async_context(serve(model.app)) + model.prefix)
+        stack.push_async_callback(server.stop)
+        await server.start()
+        limits = httpx.Limits(max_connections=None)
+        client = httpx.AsyncClient(base_url=server.url, timeout=ANSWER_TIMEOUT_S, limits=limits)
+        await stack.enter_async_context(client)
+        for number in users:
+            Console(stderr=True).print(f"{number} users for {pause + seconds:g} s …")
+            readers = Readers(client, questions, model, pause, seconds)
+            report["users"][number] = await readers.run(number, server.pid or 0)
     report["load"]["after"] = load()
     return report
 
@@ -127,75 +131,43 @@ class Quoting:
         return Reply.text(text).paced(first_byte_s=self._pace.first_word_s, chunk_s=self._pace.word_s)
 
 
-@asynccontextmanager
-async def _server(folder: Path, provider_url: str) -> AsyncIterator[tuple[str, int]]:
-    with bind() as free:
-        port = port_of(free)
+def _server(folder: Path, provider_url: str) -> Server:
     environ = {
-        **os.environ,
         "MODEL_PROVIDER": "openai",
         "OPENAI_API_KEY": "load",
         "OPENAI_BASE_URL": provider_url,
         "RATE_LIMIT_PER_MINUTE": "0",
         "LOG_LEVEL": "warning",
     }
-    command = [str(BOOK_AGENT), "dev", "--data-dir", str(folder / "data"), "--port", str(port)]
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environ, stdout=log, stderr=log, preexec_fn=on_one_core
-        )
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as client:
-            while not await _is_ready(client, f"http://{HOST}:{port}"):
-                if process.returncode is not None:
-                    raise click.ClickException((folder / "log").read_text())
-                await asyncio.sleep(0.2)
-        yield f"http://{HOST}:{port}", process.pid
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-
-
-async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(f"{url}/health/ready")).is_success
-    except httpx.HTTPError:
-        return False
-
-
-class Window(NamedTuple):
-    """What begins in it counts; before it everybody has come, after it the last answers are waited for."""
-
-    begins_s: float
-    seconds: float
+    return Server("dev", environ, folder / "log", ["dev", "--data-dir", folder / "data"], on_one_core)
 
 
 class Readers:
+    """What begins in a window of so many seconds counts: after a pause, in which they come. The last are waited for."""
+
     def __init__(
-        self, client: httpx.AsyncClient, questions: Sequence[str], model: Quoting, pause: float, window: Window
+        self, client: httpx.AsyncClient, questions: Sequence[str], model: Quoting, pause: float, seconds: float
     ) -> None:
         self._client = client
         self._questions = questions
         self._model = model
         self._pause = pause
-        self._window = window
+        self._seconds = seconds
         self._answered: list[Answered] = []
 
     async def run(self, users: int, pid: int) -> Json:
-        begins = time.monotonic() + self._window.begins_s
+        begins = time.monotonic() + self._pause
         async with asyncio.TaskGroup() as group:
             for number in range(users):
                 group.create_task(self._read(Random(f"{users} {number}"), begins))  # noqa: S311 - no secret
-            await asyncio.sleep(self._window.begins_s)
+            await asyncio.sleep(self._pause)
             used = _cpu_s(pid)
-            await asyncio.sleep(self._window.seconds)
+            await asyncio.sleep(self._seconds)
             used = _cpu_s(pid) - used
-        return _figures(self._answered, self._window.seconds, used)
+        return _figures(self._answered, self._seconds, used)
 
     async def _read(self, random: Random, begins: float) -> None:
-        while (starts := time.monotonic() + self._thinking_s(random)) < begins + self._window.seconds:
+        while (starts := time.monotonic() + self._thinking_s(random)) < begins + self._seconds:
             await asyncio.sleep(max(0.0, starts - time.monotonic()))
             answered = await self._ask(random.choice(self._questions))
             if starts >= begins:

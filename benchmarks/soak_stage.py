@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +55,25 @@ START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 30.0
 
 
 class Server:
-    """A process of `book-agent serve`, on the same port after every start."""
+    """A process of `book-agent serve`, or of another command that serves, on the same port after every start."""
 
-    def __init__(self, name: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        environ: Mapping[str, str],
+        log: Path,
+        command: Sequence[str | Path] = ("serve",),
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """`prepare` is called in the new process, before the command."""
         with bind() as free:
             self._port = port_of(free)
         self.name = name
         self.started_at = math.inf
         self._environ = {**os.environ, **environ, "HOST": HOST, "PORT": str(self._port)}
         self._log = log
+        self._command = command
+        self._prepare = prepare
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -79,12 +89,18 @@ class Server:
         self.started_at = math.inf
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                BOOK_AGENT, "serve", env=self._environ, stdout=log, stderr=log, start_new_session=True
+                BOOK_AGENT,
+                *self._command,
+                env=self._environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=self._prepare,
             )
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(base_url=self.url) as client:
             while not await _is_live(client):
                 if self.pid is None:
-                    raise RuntimeError(f"the server did not start: see {self._log}")
+                    raise RuntimeError(f"the server did not start:\n{self._log.read_text()}")
                 await asyncio.sleep(0.1)
         self.started_at = time.monotonic()
 

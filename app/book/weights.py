@@ -4,7 +4,6 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,17 +71,23 @@ def _packaged(threads: int) -> Weights:
     weights = packaged_weights()
     from app.book.integer_products import with_integer_products  # noqa: PLC0415 - its package is an extra
 
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="book-agent-model-")))
-        (folder / "model.onnx").write_bytes(with_integer_products(weights))
+    graph = with_integer_products(weights)
+    try:
+        model = minilm(graph, threads)
+    except Exception as error:
+        raise ConfigurationError(f"EMBEDDING_MODEL: onnxruntime cannot load {PACKAGED_MODEL} ({error})") from error
+    fingerprint = f"{_fingerprint(PACKAGED_MODEL, PACKAGED_SHA256)}+{PRODUCTS}"
+    return Weights(PACKAGED_MODEL, model, fingerprint, TRAINED_TOKENS[STOCK_MODEL])
+
+
+def minilm(graph: bytes, threads: int | None) -> Any:
+    """An OnnxTextEmbedding of this graph of all-MiniLM-L6-v2. Raises what fastembed raises."""
+    with tempfile.TemporaryDirectory(prefix="book-agent-model-") as name:
+        folder = Path(name)
+        (folder / "model.onnx").write_bytes(graph)
         for file in MINILM_FILES.glob("*.json"):
             (folder / file.name).symlink_to(file)
-        try:
-            model = TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads).model
-        except Exception as error:
-            raise ConfigurationError(f"EMBEDDING_MODEL: onnxruntime cannot load {PACKAGED_MODEL} ({error})") from error
-        fingerprint = f"{_fingerprint(PACKAGED_MODEL, PACKAGED_SHA256)}+{PRODUCTS}"
-        return Weights(PACKAGED_MODEL, model, fingerprint, TRAINED_TOKENS[STOCK_MODEL])
+        return TextEmbedding(STOCK_MODEL, specific_model_path=os.fspath(folder), threads=threads).model
 
 
 def _fingerprint(name: str, digest: str) -> str:
