@@ -42,7 +42,7 @@ class QueryVectors(NamedTuple):
     dense: Vector
     """Unit vector (dimension,)."""
     tokens: Matrix | None
-    """Unit vectors (tokens, token dimension), the first and last of the model's special tokens."""
+    """Unit vectors (tokens, token dimension), of special tokens too."""
     words: list[str]
     """The tokens themselves."""
     special: list[bool]
