@@ -28,7 +28,7 @@ class RequestLimit:
             return True, {}
         admitted = await self._limiter.hit(self._item, address)
         window = await self._limiter.get_window_stats(self._item, address)
-        reset_s = max(1, math.ceil(window.reset_time - time.time()))
+        reset_s = max(0, math.floor(window.reset_time - time.time())) + 1
         return admitted, {
             "RateLimit-Limit": str(self._item.amount),
             "RateLimit-Remaining": str(max(0, window.remaining)),

@@ -1,6 +1,12 @@
 """How many requests an address may make."""
 
+from types import SimpleNamespace
+
+import limits.aio.storage.memory
+import limits.aio.strategies
 import pytest
+
+import app.http.limits
 
 LIMITED = [
     ("POST", "/api/v1/chat", {"content": "What is a tide?"}),
@@ -9,8 +15,27 @@ LIMITED = [
 ]
 
 
+class Clock:
+    """Seconds since 1970; stands still in the middle of a minute unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_010.0 // 60 * 60 + 30
+
+    def time(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def client(start, make_settings):
+def clock(monkeypatch):
+    """The limiter weighs the minute before: what it admits depends on the second at which it is asked."""
+    clock = Clock()
+    for module in (limits.aio.storage.memory, limits.aio.strategies, app.http.limits):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock.time))
+    return clock
+
+
+@pytest.fixture
+async def client(start, make_settings, clock):
     return await start(make_settings(rate_limit_per_minute=2))
 
 
@@ -31,6 +56,15 @@ async def test_every_answer_says_how_much_is_left(client):
     assert [response.headers["ratelimit-remaining"] for response in responses] == ["1", "0"]
     assert {response.headers["ratelimit-limit"] for response in responses} == {"2"}
     assert all(int(response.headers["ratelimit-reset"]) > 0 for response in responses)
+
+
+@pytest.mark.parametrize("second", [0.5, 1, 30, 59])
+async def test_who_waits_as_long_as_told_is_served(client, clock, second):
+    clock.now += second - 30
+    while (response := await client.post("/api/v1/retrieve", json={"query": "tide"})).status_code == 200:
+        pass
+    clock.now += int(response.headers["retry-after"])
+    assert (await client.post("/api/v1/retrieve", json={"query": "tide"})).status_code == 200
 
 
 async def test_health_and_metrics_are_not_limited(client):
