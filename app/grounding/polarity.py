@@ -80,7 +80,11 @@ def _antonyms() -> Iterator[tuple[frozenset[str], frozenset[str]]]:
 
 
 ANTONYMS = tuple(_antonyms())
-OPPOSED_WORDS = frozenset().union(*(left | right for left, right in ANTONYMS))
+LINES_OF = {
+    word: [line for line, sides in enumerate(ANTONYMS) if any(word in side for side in sides)]
+    for word in frozenset().union(*(left | right for left, right in ANTONYMS))
+}
+"""Of each word that has antonyms, the indexes of its pairs."""
 
 
 def is_negator(word: str) -> bool:
@@ -128,12 +132,16 @@ def opposed(one: Sequence[Word], other: Sequence[Word]) -> list[tuple[str, str]]
     """Words that only the one has, each with an antonym that only the other has."""
     here, there = {word.text for word in one}, {word.text for word in other}
     pairs: list[tuple[str, str]] = []
-    if here & OPPOSED_WORDS and there & OPPOSED_WORDS:
-        for left, right in ANTONYMS:
-            pairs += _only(here, there, left, right) + _only(here, there, right, left)
+    for line in sorted(_lines(here) & _lines(there)):
+        left, right = ANTONYMS[line]
+        pairs += _only(here, there, left, right) + _only(here, there, right, left)
     stems = {word.stem for word in one if word.stem}, {word.stem for word in other if word.stem}
     pairs += _prefixed(*stems) + [(denied, word) for word, denied in _prefixed(*stems[::-1])]
     return list(dict.fromkeys(pairs))
+
+
+def _lines(words: Collection[str]) -> set[int]:
+    return {line for word in words for line in LINES_OF.get(word, ())}
 
 
 def _only(here: set[str], there: set[str], left: frozenset[str], right: frozenset[str]) -> list[tuple[str, str]]:

@@ -48,6 +48,7 @@ _SPELLINGS = {
     for factor, names in (group.split(":") for group in groups.split(";"))
     for name in names.split()
 }
+_LOWER = frozenset(name.lower() for name in _SPELLINGS)
 _NAME = "|".join(re.escape(name) for name in sorted(_SPELLINGS, key=len, reverse=True))
 _POWER = r"(?:\^?(?P<power>-?\d|²|³)|\s+(?P<word_power>squared|cubed))?"
 _END = r"(?![^\W_])"
@@ -84,7 +85,7 @@ def unit_of_suffix(name: str) -> Unit | None:
 def mentions(text: str) -> set[Unit]:
     """The units that stand in a text, with a number or without one."""
     words = re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?|[%°]", text)
-    found = (unit_at(word, 0)[0] for word in words)
+    found = (unit_at(word, 0)[0] for word in words if word.partition("/")[0].lower() in _LOWER)
     return {unit for unit in found if unit is not None}
 
 
