@@ -40,7 +40,7 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
     yield from _wrong_literals(plain, evidence)
     yield from _wrong_names(plain, evidence)
     yield from _wrong_terms(plain, cited)
-    counted = quantities(_without_literals(plain))
+    counted = quantities(without_literals(plain))
     for quantity in counted:
         if quantity.is_claim and not is_stated(quantity, cited):
             yield f"the number {plain[quantity.start : quantity.end]} is not in the passage"
@@ -103,7 +103,7 @@ def _wrong_terms(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
             yield f"the term {match['term']} is not in the passage"
 
 
-def _without_literals(sentence: str) -> str:
+def without_literals(sentence: str) -> str:
     """Of the same length."""
     for pattern in (VERSION, DATE):
         sentence = pattern.sub(lambda match: " " * len(match.group()), sentence)

@@ -45,6 +45,12 @@ class Quantity(NamedTuple):
             return False
         return _is_close(self.value * self.unit.factor, other.value * other.unit.factor)
 
+    def is_of_a_kind(self, other: "Quantity") -> bool:
+        """Both of one dimension, or both bare."""
+        if self.unit is None or other.unit is None:
+            return self.unit is other.unit
+        return self.unit.dimension == other.unit.dimension
+
 
 def quantities(text: str) -> list[Quantity]:
     """In order; without the numbers of list items."""

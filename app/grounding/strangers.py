@@ -92,15 +92,9 @@ def _not_among(claim: str, there: Sequence[Quantity]) -> Iterator[str]:
 def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) -> Iterator[str]:
     """Of a kind that the statement has, but neither this one, nor has one beside it."""
     for quantity in quantities(claim):
-        has_others = any(_is_of_a_kind(quantity, one) for one in there)
+        has_others = any(quantity.is_of_a_kind(one) for one in there)
         if quantity.is_claim and has_others and not any(quantity.is_stated_by(one) for one in near):
             yield f"the statement has another number than {claim[quantity.start : quantity.end]}"
-
-
-def _is_of_a_kind(one: Quantity, other: Quantity) -> bool:
-    if one.unit is None or other.unit is None:
-        return one.unit is other.unit
-    return one.unit.dimension == other.unit.dimension
 
 
 def _is_row(evidence: Evidence, statement: Statement) -> bool:

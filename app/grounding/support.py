@@ -11,7 +11,9 @@ from cachetools import LRUCache
 
 from app.book.bm25 import TermEncoder
 from app.book.embedding import Embedder
+from app.grounding.binding import misbound
 from app.grounding.calibration import BY_WORDS, WITH_TOKENS, WITHOUT_TOKENS, Calibration
+from app.grounding.columns import of_other_columns
 from app.grounding.comparison import Comparison
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
@@ -99,7 +101,11 @@ class Judge:
         if not matching.matches:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
-        wrong = wrong or tuple(misplaced_numbers(matching, match))
+        wrong = wrong or (
+            *misplaced_numbers(matching, match),
+            *misbound(matching),
+            *of_other_columns(matching, match),
+        )
         signals = lexical(matching, match)
         score = BY_WORDS.score(signals)
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
