@@ -12,7 +12,7 @@ from app.book.arrays import Matrix, Vector
 from app.book.embedding import Embedder
 from app.grounding.evidence import Statement
 from app.grounding.matching import Claim, Match, Matching
-from app.grounding.signals import LITTLE, Signals, lexical
+from app.grounding.signals import Signals, lexical, strange, unborne
 
 FEW, MANY, CLEAR = 1, 2, 0.5
 """Statements that are compared if one has so large a share of the claim's words, and if none has."""
@@ -31,8 +31,8 @@ class Comparison:
         self._embedder = embedder
         self._tokenizer: Tokenizer = Tokenizer.from_str(embedder.tokenizer_json)
 
-    async def signals(self, matching: Matching, first: Signals) -> tuple[Match, Signals, list[tuple[str, float]]]:
-        """Of the nearest statement, and each content word with its cosine with the nearest token of those compared.
+    async def signals(self, matching: Matching, first: Signals) -> tuple[Match, Signals, list[float | None]]:
+        """Of the nearest statement, and of each content word the cosine with the nearest token of those compared.
 
         `first`: the signals of the words of the statement that is nearest by them. What is new is embedded in one call.
         Without token vectors there are no cosines of words. Raises EmbeddingError.
@@ -42,13 +42,15 @@ class Comparison:
         words = self._words(matching.claim, 0 if tokens is None else len(tokens))
         near = [_nearness(match.statement, dense, tokens, words) for match in matches]
         best = max(range(len(matches)), key=lambda index: near[index].similarity + near[index].cosine)
+        cosines = _cosines(words, tokens, [match.statement for match in matches])
         signals = msgspec.structs.replace(
             lexical(matching, matches[best]) if best else first,
             cosine=near[best].cosine,
-            distant=max(0.0, LITTLE - near[best].similarity),
             weak=near[best].weak,
+            unborne=unborne(matching, cosines) if tokens is not None else 0.0,
+            strange=strange(matches[best], cosines),
         )
-        return matches[best], signals, _cosines(matching.claim, words, tokens, [match.statement for match in matches])
+        return matches[best], signals, cosines
 
     async def _embedded(self, matching: Matching, fresh: Sequence[Match]) -> tuple[Vector, Matrix | None]:
         """The claim's vectors; the statements keep theirs."""
@@ -67,14 +69,13 @@ class Comparison:
 
 
 def _cosines(
-    claim: Claim, words: Sequence[Sequence[int]], tokens: Matrix | None, statements: Sequence[Statement]
-) -> list[tuple[str, float]]:
+    words: Sequence[Sequence[int]], tokens: Matrix | None, statements: Sequence[Statement]
+) -> list[float | None]:
     there = [one.vectors[1] for one in statements if one.vectors is not None and one.vectors[1] is not None]
     if tokens is None or not there:
-        return []
+        return [None] * len(words)
     best = (tokens @ np.concatenate(there).T).max(axis=1)
-    pairs = zip(claim.content, words, strict=True)
-    return [(word.text, float(np.mean(best[list(indexes)]))) for word, indexes in pairs if indexes]
+    return [float(np.mean(best[list(indexes)])) if indexes else None for indexes in words]
 
 
 def _nearness(statement: Statement, dense: Vector, tokens: Matrix | None, given: Sequence[Sequence[int]]) -> Nearness:

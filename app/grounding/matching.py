@@ -16,6 +16,11 @@ SHORTEST_VERBATIM = 3
 DOUBTING = frozenset(
     ["if", "unless", "whether", "wrong", "false", "myth", "untrue", "mistake", "suppose", "assume", "imagine"]
 )
+PART_END = re.compile(
+    r";|,\s*(?:and|but|so|which)\b|,?\s*\b(?:because|while|whereas|although|since)\b|\s(?:and|but)\s", re.IGNORECASE
+)
+FEWEST = 2
+"""Content words of a part."""
 OPERATOR = re.compile(r"[<>=≤≥≠≈+/^%°]")
 
 
@@ -33,6 +38,15 @@ class Claim:
         places = {word.start: index for index, word in enumerate(self.content)}
         found = clauses(self.words, self.text)
         return [(words, [places[word.start] for word in words if word.start in places]) for words in found]
+
+    @cached_property
+    def parts(self) -> list[list[int]]:
+        """What it says one after the other: the content words of each, those of a single word left out."""
+        ends = [match.start() for match in PART_END.finditer(self.text)]
+        parts: dict[int, list[int]] = {}
+        for index, word in enumerate(self.content):
+            parts.setdefault(sum(end <= word.start for end in ends), []).append(index)
+        return [part for part in parts.values() if len(part) >= FEWEST]
 
 
 class Match(NamedTuple):

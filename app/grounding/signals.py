@@ -1,7 +1,8 @@
 """What speaks for a claim and against it, as numbers: of its words, and of the model's vectors."""
 
 import re
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import groupby, pairwise
 from math import log
 
 import msgspec
@@ -14,10 +15,13 @@ from app.grounding.word_order import differ_in_voice, exchanged, moved
 
 MOST_UNKNOWN, MOST_OPPOSED, MOST_EXCHANGED = 4, 2, 2
 HALF, LITTLE = 0.5, 0.4
+BORNE, STRANGE = 0.55, 0.5
 MEASURE = re.compile(
     r"\b(?:twice|half|third|double[sd]?|triple[sd]?|quarter|minute|hour|day|week|month|year|hourly|daily|weekly|monthly|yearly"
     r"|percent|an? second)\b"
 )
+
+Cosines = Sequence[float | None]
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -32,6 +36,8 @@ class Signals(msgspec.Struct, frozen=True):
     """Share of the neighbouring words in the passages that one statement has both of."""
     poorest_clause: float
     """Of its clauses of three words or more, the least share that one statement has."""
+    unsaid: float
+    """Share of the statement's words that the claim does not have."""
     unmeasured: float
     """1 for a word such as "twice" or "month" that no passage has."""
     other_subject: float
@@ -52,10 +58,12 @@ class Signals(msgspec.Struct, frozen=True):
     """Logarithm of the number of content words."""
     cosine: float = 0.0
     """With the nearest statement."""
-    distant: float = 0.0
-    """How far the mean cosine of the content words, each with the nearest token of the statement, is below 0.4."""
     weak: float = 0.0
     """Share of the content words whose cosine is below 0.45."""
+    unborne: float = 0.0
+    """How far its worst part is below 0.55: the share of the words that a statement has, or their mean cosine."""
+    strange: float = 0.0
+    """Most neighbouring words that the statement does not have, all with a cosine below 0.5."""
 
 
 def lexical(matching: Matching, match: Match) -> Signals:
@@ -76,6 +84,7 @@ def lexical(matching: Matching, match: Match) -> Signals:
         unknown_names=len(matching.unknown_names),
         paired=_paired(matching),
         poorest_clause=poorest_clause(matching),
+        unsaid=1 - len(stems & statement.stems) / len(statement.stems) if statement.stems else 0.0,
         unmeasured=_is_unmeasured(matching),
         other_subject=speaks_of_another(matching, match),
         opposed_clauses=opposed_clauses(matching, match),
@@ -86,6 +95,25 @@ def lexical(matching: Matching, match: Match) -> Signals:
         exchanged=min(MOST_EXCHANGED, exchanged(matching.families, statement.stem_list)) * nearness,
         length=log(1 + len(claim.content)),
     )
+
+
+def unborne(matching: Matching, cosines: Cosines) -> float:
+    """`cosines`: of each content word with the nearest token of the statements compared; None where there is none."""
+    return max(0.0, BORNE - min((_borne(matching, part, cosines) for part in matching.claim.parts), default=1.0))
+
+
+def strange(match: Match, cosines: Cosines) -> int:
+    strangers = [
+        not found and cosine is not None and cosine < STRANGE
+        for found, cosine in zip(match.found_under_heading, cosines, strict=True)
+    ]
+    return max((len(list(group)) for is_stranger, group in groupby(strangers) if is_stranger), default=0)
+
+
+def _borne(matching: Matching, part: Sequence[int], cosines: Cosines) -> float:
+    found = max((sum(match.found_under_heading[i] for i in part) for match in matching.matches), default=0)
+    near = [cosine for i in part if (cosine := cosines[i]) is not None]
+    return max(found / len(part), sum(near) / len(near) if near else 0.0)
 
 
 def _nearness(share: float) -> float:

@@ -73,12 +73,11 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
         )
 
 
-def foreign_words(matching: Matching, cosines: Sequence[tuple[str, float]]) -> Iterator[str]:
+def foreign_words(matching: Matching, cosines: Sequence[float | None]) -> Iterator[str]:
     """`cosines`: of each content word with the nearest token of the statements."""
-    unknown = {word.text for word, family in zip(matching.claim.content, matching.families, strict=True) if not family}
-    for word, cosine in cosines:
-        if word in unknown and cosine < FOREIGN:
-            yield f"nothing in the passage is like {word}"
+    for word, family, cosine in zip(matching.claim.content, matching.families, cosines, strict=True):
+        if not family and cosine is not None and cosine < FOREIGN:
+            yield f"nothing in the passage is like {word.text}"
 
 
 def _not_among(claim: str, there: Sequence[Quantity]) -> Iterator[str]:

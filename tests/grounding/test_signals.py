@@ -8,7 +8,7 @@ from app.grounding.calibration import Calibration
 from app.grounding.comparison import weak_share, word_matches
 from app.grounding.evidence import Evidence
 from app.grounding.matching import Claim, Matching
-from app.grounding.signals import Signals, lexical
+from app.grounding.signals import Signals, lexical, strange, unborne
 from app.grounding.words import WordReader
 
 READER = WordReader(lambda text: [text] if len(text) > 3 else [])
@@ -77,11 +77,61 @@ class TestWords:
         assert signals("Robots carry heavy boxes, but yellow engines burn paper", passage).poorest_clause == 0
         assert signals("Robots carry heavy boxes", passage).poorest_clause == 1
 
+    def test_of_the_statement_may_be_left_unsaid(self):
+        assert signals("Robots with Juno legs walk").unsaid == 0
+        assert signals("Robots walk").unsaid == 0.6
+
     def test_are_reversed_less_in_other_words(self):
         passage = "Robots never carry heavy boxes."
         assert signals("Robots carry heavy boxes", passage).reversed == 1
         assert 0 < signals("Robots carry heavy yellow boxes", passage).reversed < 1
         assert signals("Robots never carry heavy boxes", passage).reversed == 0
+
+
+class TestCosines:
+    """Of the content words of a claim whose last two words the passage does not have."""
+
+    MATCHING = Matching(
+        Claim("Robots with Juno legs walk, and penguins swim", READER), [Evidence.of(PASSAGE, (), READER)]
+    )
+
+    @pytest.mark.parametrize(
+        ("cosines", "expected"),
+        [
+            pytest.param([0.9] * 5 + [0.2, 0.3], 0.3, id="a part that nothing bears"),
+            pytest.param([0.1] * 5 + [0.9, 0.7], 0.0, id="words bear one part, cosines the other"),
+            pytest.param([0.9] * 5 + [0.3, None], 0.25, id="a word without a cosine"),
+            pytest.param([0.9] * 5 + [None, None], 0.55, id="no cosine"),
+        ],
+    )
+    def test_bear_the_parts_of_a_claim(self, cosines, expected):
+        assert unborne(self.MATCHING, cosines) == pytest.approx(expected)
+
+    @pytest.mark.parametrize(
+        ("cosines", "expected"),
+        [
+            pytest.param([0.9] * 5 + [0.2, 0.3], 2, id="neighbours"),
+            pytest.param([0.9] * 5 + [0.2, 0.6], 1, id="one is near"),
+            pytest.param([0.1] * 5 + [0.6, 0.7], 0, id="the statement has them"),
+            pytest.param([0.9] * 5 + [0.2, None], 1, id="one has none"),
+        ],
+    )
+    def test_of_neighbours_make_them_strange(self, cosines, expected):
+        assert strange(self.MATCHING.matches[0], cosines) == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "parts"),
+    [
+        ("Robots carry heavy boxes", [[0, 1, 2, 3]]),
+        ("Robots carry boxes, and drones bring letters", [[0, 1, 2], [3, 4, 5]]),
+        ("Robots carry boxes but drones bring letters; ships wait", [[0, 1, 2], [3, 4, 5], [6, 7]]),
+        ("Robots carry boxes, and rust", [[0, 1, 2]]),
+        ("Robots carry boxes, letters, stones", [[0, 1, 2, 3, 4]]),
+    ],
+)
+def test_a_claim_has_parts_of_two_words_or_more(sentence, parts):
+    assert Claim(sentence, READER).parts == parts
 
 
 class TestTokens:

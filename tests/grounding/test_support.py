@@ -186,12 +186,13 @@ class TestModel:
         await judge.judge("While walking, one limb bears weight as its partner moves through the air.", [gait])
         assert counting.calls == [1 + MANY]
 
-    async def test_tells_how_distant_a_sentence_is(self, judge, counting, gait):
+    async def test_tells_how_strange_a_sentence_is(self, judge, counting, gait):
         comparison = Comparison(counting)
         sentences = ("Penguins eat fish in Antarctica.", "A gait cycle spans two contacts of a foot.")
         matchings = [judge.matching(sentence, [gait]) for sentence in sentences]
         far, near = [(await comparison.signals(one, lexical(one, one.matches[0])))[1] for one in matchings]
-        assert far.distant > 0 == near.distant
+        assert far.unborne > 0 == near.unborne
+        assert far.strange > 1 >= near.strange
         assert far.weak > 0.5 > near.weak
 
     async def test_finds_the_statement_that_the_words_miss(self, judge):
