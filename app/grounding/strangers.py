@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from app.grounding.evidence import Evidence, Statement
 from app.grounding.matching import Match, Matching
 from app.grounding.quantities import Quantity, quantities
+from app.grounding.subjects import subject
 
 DOUBTS = frozenset(["myth", "untrue", "falsely", "wrongly", "contrary", "supposedly", "allegedly", "pretends"])
 DENIALS = frozenset(
@@ -66,7 +67,8 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
         if numbers and number not in numbers:
             yield f"the statement speaks of {name} {numbers[0]}"
     if _is_row(evidence, statement):
-        yield from _not_among(matching.claim.text, quantities(text))
+        others = [row for row in evidence.statements if row is not statement and _is_spoken_of(matching, evidence, row)]
+        yield from _not_among(matching.claim.text, quantities(" ".join([text, *map(evidence.said, others)])))
     elif match.share >= CLOSE:
         yield from _displaced(
             matching.claim.text, quantities(text), quantities(f"{text} {_beside(evidence, statement)}")
@@ -99,6 +101,13 @@ def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) 
 def _is_row(evidence: Evidence, statement: Statement) -> bool:
     text = evidence.said(statement)
     return text.startswith("|") or " | " in text
+
+
+def _is_spoken_of(matching: Matching, evidence: Evidence, row: Statement) -> bool:
+    """At least half of the words of its first cell are in the claim."""
+    about = subject(evidence, row) if _is_row(evidence, row) else []
+    known = frozenset().union(*matching.families)
+    return bool(about) and 2 * sum(stem in known for stem in about) >= len(about)
 
 
 def _beside(evidence: Evidence, statement: Statement) -> str:

@@ -56,6 +56,7 @@ async def test_a_true_sentence_with_something_foreign_is_not_supported(judge, we
         "A category 1 stop keeps the power until the robot kneels.",
         "| Bay of Fundy | 11.7 m |",
         "In the Bay of Fundy the range is 11.7 m.",
+        "The range is 11.7 m in the Bay of Fundy and 0.3 m in the Baltic.",
         "The pipe of the deep well at Brest is 9 m long.",
         "The deep well at Brest has a pipe of 9 m and stands 40 m from the quay.",
     ],
