@@ -13,7 +13,6 @@ import hashlib
 import time
 import zlib
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +29,9 @@ from app.book.documents import find_sources, read_document
 from app.book.embedding import load_embedder
 from app.book.evaluation import area_under_curve
 from app.book.weights import PACKAGED_MODEL
-from app.grounding.binding import misbound
 from app.grounding.comparison import Comparison
-from app.grounding.facts import problems
 from app.grounding.signals import Signals, lexical
-from app.grounding.support import Judge, Verdict
+from app.grounding.support import Judge, Verdict, faults
 from app.settings import Rerank
 
 HELD_OUT = 3
@@ -143,7 +140,7 @@ async def _calibrate(
     for pair in pairs:
         cited = [evidence[pair.section]]
         matching = judge.matching(pair.sentence, cited)
-        if not list(chain(problems(pair.sentence, cited), misbound(matching))):
+        if not faults(matching):
             kept.append(pair)
             by_words.append(lexical(matching, matching.matches[0]))
             by_vectors.append((await comparison.signals(matching, by_words[-1]))[1])

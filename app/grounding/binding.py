@@ -4,15 +4,17 @@ Both stand in the passages; what counts is whose mention the claim's words stand
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from app.grounding.evidence import Statement
 from app.grounding.facts import without_literals
-from app.grounding.matching import Matching
+from app.grounding.identifiers import CODE_SPAN
+from app.grounding.matching import PART_END, Matching
 from app.grounding.mentions import CODE_NAME, Mention
 from app.grounding.quantities import quantities
 
-PART_END = re.compile(r";|\s(?:but|while|whereas|although)\s|,\s(?:and|but|while|whereas)\s")
+FEW = 10
 NAME_PART = re.compile(r"[_./:-]+")
 
 Span = tuple[int, int]
@@ -53,7 +55,7 @@ def of_other_names(matching: Matching) -> Iterator[str]:
     """Names in code; one competes with those that a statement mentions beside it, or that it shares a part with."""
     text = matching.claim.text
     said = [(match["name"], match.span()) for match in CODE_NAME.finditer(text)]
-    mentions = [mention for one in matching.cited for mention in one.code_names] if said else []
+    mentions = [mention for one in matching.cited for mention in one.mentions.code_names] if said else []
     for name, span in said:
         part = _part(text, span)
         beside = {other for other, (start, _) in said if part[0] <= start < part[1]}
@@ -66,15 +68,14 @@ def of_other_names(matching: Matching) -> Iterator[str]:
 
 def of_other_terms(matching: Matching) -> Iterator[str]:
     """Emphasised terms; one competes with those of its statements, and with those that end with the same word."""
-    known = frozenset().union(*matching.families)
-    mentions = [mention for one in matching.cited for mention in one.emphasised]
+    mentions = [mention for one in matching.cited for mention in one.mentions.terms]
     said = {mention.stems: span for mention in mentions if (span := _place(matching, mention.stems))}
     for stems, span in said.items():
         own = [mention for mention in mentions if mention.stems == stems]
         rivals = [
             one
             for one in mentions
-            if not known.issuperset(one.stems)
+            if not matching.known.issuperset(one.stems)
             and (_is_beside(one, own) or (min(len(one.stems), len(stems)) > 1 and one.stems[-1] == stems[-1]))
         ]
         rival = _preferred(
@@ -85,11 +86,15 @@ def of_other_terms(matching: Matching) -> Iterator[str]:
 
 
 def of_other_numbers(matching: Matching) -> Iterator[str]:
-    """A number competes with those of its kind that the claim does not have."""
+    """A number outside of code, and no small count, competes with those of its kind that the claim does not have."""
     text = matching.claim.text
     said = [one for one in quantities(without_literals(text)) if one.is_claim]
     mentions = [mention for one in matching.cited for mention in one.numbers] if said else []
+    code = [match.span() for match in CODE_SPAN.finditer(text)]
     for number in said:
+        is_count = number.unit is None and number.value in range(FEW)
+        if is_count or any(start <= number.start < end for start, end in code):
+            continue
         own = [mention for quantity, mention in mentions if number.is_stated_by(quantity)]
         rivals = [
             mention
@@ -104,10 +109,18 @@ def of_other_numbers(matching: Matching) -> Iterator[str]:
 
 
 def _preferred(rule: Rule, own: Sequence[Mention], rivals: Sequence[Mention], words: Words) -> Mention | None:
-    if not own or not rivals:
-        return None
-    nearest = max(rivals, key=lambda rival: rival.nearness(words))
-    return nearest if rule.prefers(nearest, own, words) else None
+    """The rival that the words are said of rather than of the claim's own."""
+    beside = {mention.statement: mention for mention in own}
+    groups = {mention.group for mention in own if mention.group}
+    fit = [one for one in rivals if one.group not in groups and not one.is_foil and _competes(one, beside)]
+    nearest = max(fit, key=lambda rival: rival.nearness(words), default=None)
+    return nearest if own and nearest and rule.prefers(nearest, own, words) else None
+
+
+def _competes(rival: Mention, beside: Mapping[Statement, Mention]) -> bool:
+    """Not with what its statement defines, nor if the statement goes on about something else."""
+    own = beside.get(rival.statement)
+    return not rival.is_backward if own is None else not own.is_defined
 
 
 def _part(text: str, span: Span) -> Span:

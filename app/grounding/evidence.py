@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from app.book.arrays import Matrix, Vector
-from app.grounding.mentions import CODE_NAME, TERM, Mention, mentions_of
+from app.grounding.mentions import Mention, Mentions
 from app.grounding.polarity import clauses
 from app.grounding.quantities import Quantity, loose_numbers, quantities
 from app.grounding.spans import sentence_spans
@@ -95,24 +95,13 @@ class Evidence:
         return [_with_unit(one, self.whole) for one in quantities(self.whole)]
 
     @cached_property
-    def code_names(self) -> list[Mention]:
-        return list(mentions_of(CODE_NAME, self.text, self.statements))
-
-    @cached_property
-    def emphasised(self) -> list[Mention]:
-        """Terms in italics or bold."""
-        return [mention for mention in mentions_of(TERM, self.text, self.statements) if mention.stems]
+    def mentions(self) -> Mentions:
+        return Mentions(self.text, self.statements)
 
     @cached_property
     def numbers(self) -> list[tuple[Quantity, Mention]]:
-        """Those of its statements."""
-        before = len(self.whole) - len(self.text)
-        return [
-            (one, Mention(self.text, statement, one.start - before, one.end - before))
-            for one in self.quantities
-            for statement in self.statements
-            if statement.start <= one.start - before < statement.end
-        ]
+        """Of the quantities those that stand in its statements."""
+        return self.mentions.of_numbers(self.quantities, len(self.whole) - len(self.text))
 
     @cached_property
     def loose(self) -> frozenset[int]:

@@ -92,6 +92,8 @@ def _wrong_names(sentence: str, evidence: str) -> Iterator[str]:
 def _wrong_terms(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
     """Acronyms and emphasised words."""
     for acronym in sorted(set(ACRONYM.findall(sentence)) - EVERYDAY):
+        if unit_at(acronym, 0)[0] is not None:
+            continue
         name = acronym.removesuffix("s").lower()
         pattern = rf"{'' if len(name) >= LONG_ACRONYM else BOUNDARY}{re.escape(name)}"
         if not any(re.search(pattern, one.folded) for one in cited):

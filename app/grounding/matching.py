@@ -96,7 +96,12 @@ class Matching:
         names = [word.text.removesuffix("'s") for word in self.claim.content if word.is_name]
         return [name for name in names if all(name not in one.folded for one in self.cited)]
 
-    @property
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The passages' stems of all content words."""
+        return frozenset().union(*self.families)
+
+    @cached_property
     def coverage(self) -> float:
         """Share of the content words that one statement has under its headings."""
         return max((match.share for match in self.matches), default=0.0)

@@ -71,7 +71,7 @@ def lexical(matching: Matching, match: Match) -> Signals:
     claim, statement = matching.claim, match.statement
     evidence = matching.cited[match.passage]
     nearness = _nearness(matching.coverage)
-    stems = frozenset().union(*matching.families)
+    stems = matching.known
     spoken = spoken_of(statement.words, evidence.text, stems)
     antonyms = opposed(claim.words, spoken or statement.words)
     is_denied = (is_odd(claim.words) + is_odd(spoken) + len(antonyms)) % 2

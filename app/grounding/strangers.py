@@ -106,7 +106,7 @@ def _is_row(evidence: Evidence, statement: Statement) -> bool:
 def _is_spoken_of(matching: Matching, evidence: Evidence, row: Statement) -> bool:
     """At least half of the words of its first cell are in the claim."""
     about = subject(evidence, row) if _is_row(evidence, row) else []
-    known = frozenset().union(*matching.families)
+    known = matching.known
     return bool(about) and 2 * sum(stem in known for stem in about) >= len(about)
 
 

@@ -14,7 +14,7 @@ LONGEST_SUBJECT = 3
 def speaks_of_another(matching: Matching, match: Match) -> bool:
     """The claim lacks the statement's subject, and has a term that only other statements have."""
     evidence = matching.cited[match.passage]
-    ours = frozenset().union(*matching.families)
+    ours = matching.known
     there = match.statement.leaning_on | evidence.heading_stems
     foreign = [family for family in matching.families if family and family.isdisjoint(there)]
     if all(family.isdisjoint(evidence.terms) for family in foreign):

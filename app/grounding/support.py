@@ -91,21 +91,14 @@ class Judge:
         return max(supported, key=lambda pair: pair[1].score, default=None)
 
     async def _judge(self, matching: Matching) -> Verdict:
-        sentence, cited = matching.claim.text, matching.cited
-        foreign = (*disguises(sentence), *foreign_names(matching), *foreign_doubts(matching))
-        wrong = tuple(dict.fromkeys((*problems(sentence, cited), *foreign)))
-        quotes = tuple(quote(matching, passage) for passage in range(len(cited)))
+        wrong = faults(matching)
+        quotes = tuple(quote(matching, passage) for passage in range(len(matching.cited)))
         said_in = [passage for passage, span in enumerate(matching.said) if span]
         if said_in and not wrong:
             return Verdict(VERBATIM, (), said_in[0], quotes)
         if not matching.matches:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
-        wrong = wrong or (
-            *misplaced_numbers(matching, match),
-            *misbound(matching),
-            *of_other_columns(matching, match),
-        )
         signals = lexical(matching, match)
         score = BY_WORDS.score(signals)
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
@@ -116,6 +109,16 @@ class Judge:
         elif wrong:
             score *= WITH_PROBLEMS
         return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching))
+
+
+def faults(matching: Matching) -> tuple[str, ...]:
+    """What the rules find wrong; in what a passage says word for word only what is foreign to all of them."""
+    foreign = (*disguises(matching.claim.text), *foreign_names(matching), *foreign_doubts(matching))
+    wrong = tuple(dict.fromkeys((*problems(matching.claim.text, matching.cited), *foreign)))
+    if wrong or any(matching.said) or not matching.matches:
+        return wrong
+    match = matching.matches[0]
+    return (*misplaced_numbers(matching, match), *misbound(matching), *of_other_columns(matching, match))
 
 
 def _calibration(match: Match) -> Calibration:
