@@ -62,12 +62,11 @@ def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:
 
 def _wrong_units(sentence: str, counted: Sequence[Quantity], cited: Sequence[Evidence]) -> Iterator[str]:
     """Of "a few seconds", where no number is."""
-    words = frozenset().union(*(one.words for one in cited))
-    units = frozenset().union(*(one.units for one in cited))
     for match in MEASURED_IN.finditer(sentence):
+        name, unit = match.group(), unit_at(match.group(), 0)[0]
         is_counted = any(one.start <= match.start() < one.end for one in counted)
-        if not is_counted and match.group() not in words and unit_at(match.group(), 0)[0] not in units:
-            yield f"the unit {match.group()} is not in the passage"
+        if not is_counted and not any(name in one.words or unit in one.units for one in cited):
+            yield f"the unit {name} is not in the passage"
 
 
 def _wrong_literals(sentence: str, evidence: str) -> Iterator[str]:

@@ -106,8 +106,8 @@ class Mentions:
     """Of one passage."""
 
     def __init__(self, text: str, statements: Sequence["Statement"]) -> None:
-        self._text = text
-        self._layouts = [Layout(text, statement) for statement in statements]
+        self._text, self._statements = text, statements
+        self._layouts: dict[int, Layout] = {}
         self._starts = [statement.start for statement in statements]
 
     @cached_property
@@ -137,6 +137,8 @@ class Mentions:
         index = bisect_right(self._starts, start) - 1
         if index < 0:
             return None
-        layout = self._layouts[index]
+        layout = self._layouts.get(index)
+        if layout is None:
+            layout = self._layouts[index] = Layout(self._text, self._statements[index])
         first, after = layout.between(start, end)
         return Mention(self._text, layout, start, end) if first < after else None

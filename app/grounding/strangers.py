@@ -51,9 +51,9 @@ def foreign_names(matching: Matching) -> Iterator[str]:
 
 
 def foreign_doubts(matching: Matching) -> Iterator[str]:
-    doubts = DOUBTS | DENIALS if matching.coverage >= NEAR else DOUBTS
     for word in matching.claim.words:
-        if word.text in doubts and all(word.text not in one.words for one in matching.cited):
+        doubts = word.text in DOUBTS or (word.text in DENIALS and matching.coverage >= NEAR)
+        if doubts and all(word.text not in one.words for one in matching.cited):
             yield f"the passage does not say {word.text}"
 
 
