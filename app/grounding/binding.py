@@ -14,7 +14,6 @@ from app.grounding.matching import PART_END, Matching
 from app.grounding.mentions import CODE_NAME, Mention
 from app.grounding.quantities import quantities
 
-FEW = 10
 NAME_PART = re.compile(r"[_./:-]+")
 
 Span = tuple[int, int]
@@ -86,14 +85,14 @@ def of_other_terms(matching: Matching) -> Iterator[str]:
 
 
 def of_other_numbers(matching: Matching) -> Iterator[str]:
-    """A number outside of code, and no small count, competes with those of its kind that the claim does not have."""
+    """A number competes with those of its kind that the claim lacks; none in code, and no part of a fraction."""
     text = matching.claim.text
     said = [one for one in quantities(without_literals(text)) if one.is_claim]
     mentions = [mention for one in matching.cited for mention in one.numbers] if said else []
     code = [match.span() for match in CODE_SPAN.finditer(text)]
     for number in said:
-        is_count = number.unit is None and number.value in range(FEW)
-        if is_count or any(start <= number.start < end for start, end in code):
+        is_part = "/" in text[max(0, number.start - 1) : number.end + 1]
+        if is_part or any(start <= number.start < end for start, end in code):
             continue
         own = [mention for quantity, mention in mentions if number.is_stated_by(quantity)]
         rivals = [
