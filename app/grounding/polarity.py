@@ -66,7 +66,9 @@ REVERSERS = NEGATORS | frozenset(
 """Negators, and words that deny what follows them."""
 PREFIXES = ("un", "in", "im", "ir", "dis", "non", "de", "mis")
 CLAUSE_END = re.compile(
-    r"[,;:()|]|\.\s|\b(?:but|while|because|which|since|although|though|whereas|so|and)\b", re.IGNORECASE
+    r"[,;:()|]|\.\s"
+    r"|\b(?:but|while|because|which|since|although|though|whereas|so|and|as long as|when|if|until|unless)\b",
+    re.IGNORECASE,
 )
 SHARED = 0.5
 """Share of a clause's content words that make it the clause that is spoken of."""

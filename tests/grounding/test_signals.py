@@ -87,6 +87,16 @@ class TestWords:
         assert 0 < signals("Robots carry heavy yellow boxes", passage).reversed < 1
         assert signals("Robots never carry heavy boxes", passage).reversed == 0
 
+    def test_are_not_reversed_by_a_negator_of_another_clause(self):
+        passage = "Robots never carry boxes as long as drones bring letters."
+        assert signals("Robots never carry boxes while drones bring letters", passage).reversed == 0
+
+    def test_of_a_row_have_no_order(self):
+        row = "| Property | Robots | Drones |\n| --- | --- | --- |\n| Heavy freight | boxes and crates | letters |"
+        sentence = "Drones bring letters, and boxes are the heavy freight"
+        assert signals(sentence, row).moved == signals(sentence, row).exchanged == 0
+        assert signals(sentence, "Heavy freight, boxes and crates, letters").moved > 0
+
 
 class TestCosines:
     """Of the content words of a claim whose last two words the passage does not have."""
