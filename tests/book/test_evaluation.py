@@ -1,6 +1,7 @@
 """Recall, mean reciprocal rank, and how well evidence tells what the book answers."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -167,3 +168,12 @@ class TestReading:
 
 def _read(line: str) -> GoldQuestion:
     return msgspec.json.decode(line, type=GoldQuestion)
+
+
+@pytest.mark.parametrize("name", ["physical_ai_textbook", "react_native_docs"])
+def test_the_question_sets_of_other_books_can_be_read(name):
+    path = Path(__file__).parents[2] / "benchmarks" / "questions" / f"{name}.jsonl"
+    questions = read_questions(path)
+    assert len({question.question for question in questions}) == 110
+    assert {question.style for question in questions} == {"direct", "paraphrase", "terse", "code", "hard"}
+    assert all(question.gold_source and question.gold_heading for question in questions)
