@@ -6,13 +6,7 @@ import pytest
 
 from app.breaker import FAILURES, FIRST_OPEN_S, LONGEST_OPEN_S, Breaker
 from app.errors import NotFoundError, VectorStoreUnauthorizedError, VectorStoreUnavailableError
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
+from tests.fakes.clock import Clock
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from app.grounding.evidence import Statement
 from app.grounding.facts import without_literals
 from app.grounding.identifiers import CODE_SPAN
-from app.grounding.matching import PART_END, Matching
+from app.grounding.matching import Claim, Matching
 from app.grounding.mentions import CODE_NAME, Mention
 from app.grounding.quantities import quantities
 
@@ -31,11 +31,9 @@ class Rule(NamedTuple):
     most: float
     """Nearness of the claim's own, as a share of the rival's."""
 
-    def prefers(self, rival: Mention, own: Sequence[Mention], words: Words) -> bool:
-        there = rival.nearness(words)
-        if len(words) < self.least_words or there < self.least_nearness:
-            return False
-        return max(mention.nearness(words) for mention in own) <= min(there - self.lead, self.most * there)
+    def prefers(self, there: float, here: float) -> bool:
+        """By the nearness of the rival and of the claim's own."""
+        return there >= self.least_nearness and here <= min(there - self.lead, self.most * there)
 
 
 NAMES = Rule(least_words=3, least_nearness=1.4, lead=0.35, most=0.75)
@@ -56,7 +54,7 @@ def of_other_names(matching: Matching) -> Iterator[str]:
     said = [(match["name"], match.span()) for match in CODE_NAME.finditer(text)]
     mentions = [mention for one in matching.cited for mention in one.mentions.code_names] if said else []
     for name, span in said:
-        part = _part(text, span)
+        part = _part(matching.claim, span)
         beside = {other for other, (start, _) in said if part[0] <= start < part[1]}
         own = [mention for mention in mentions if mention.written == name]
         rivals = [one for one in mentions if one.written not in beside and _is_rival(one, name, own)]
@@ -77,9 +75,7 @@ def of_other_terms(matching: Matching) -> Iterator[str]:
             if not matching.known.issuperset(one.stems)
             and (_is_beside(one, own) or (min(len(one.stems), len(stems)) > 1 and one.stems[-1] == stems[-1]))
         ]
-        rival = _preferred(
-            TERMS, own, rivals, _words(matching, _part(matching.claim.text, span), [*said.values()], TERMS)
-        )
+        rival = _preferred(TERMS, own, rivals, _words(matching, _part(matching.claim, span), [*said.values()], TERMS))
         if rival:
             yield f"the passage says this of {rival.written}, not of {own[0].written}"
 
@@ -101,7 +97,7 @@ def of_other_numbers(matching: Matching) -> Iterator[str]:
             if number.is_of_a_kind(quantity) and not any(one.is_stated_by(quantity) for one in said)
         ]
         span = number.start, number.end
-        words = _words(matching, _part(text, span), [(one.start, one.end) for one in said], NUMBERS)
+        words = _words(matching, _part(matching.claim, span), [(one.start, one.end) for one in said], NUMBERS)
         rival = _preferred(NUMBERS, own, rivals, words)
         if rival:
             yield f"the passage says this of {rival.written}, not of {text[number.start : number.end]}"
@@ -112,8 +108,11 @@ def _preferred(rule: Rule, own: Sequence[Mention], rivals: Sequence[Mention], wo
     beside = {mention.statement: mention for mention in own}
     groups = {mention.group for mention in own if mention.group}
     fit = [one for one in rivals if one.group not in groups and not one.is_foil and _competes(one, beside)]
-    nearest = max(fit, key=lambda rival: rival.nearness(words), default=None)
-    return nearest if own and nearest and rule.prefers(nearest, own, words) else None
+    if not own or not fit or len(words) < rule.least_words:
+        return None
+    near = [rival.nearness(words) for rival in fit]
+    there, here = max(near), max(mention.nearness(words) for mention in own)
+    return fit[near.index(there)] if rule.prefers(there, here) else None
 
 
 def _competes(rival: Mention, beside: Mapping[Statement, Mention]) -> bool:
@@ -122,11 +121,10 @@ def _competes(rival: Mention, beside: Mapping[Statement, Mention]) -> bool:
     return not rival.is_backward if own is None else not own.is_defined
 
 
-def _part(text: str, span: Span) -> Span:
+def _part(claim: Claim, span: Span) -> Span:
     """Of the claim, around the span."""
-    ends = [match.start() for match in PART_END.finditer(text)]
-    start = max((end for end in ends if end <= span[0]), default=0)
-    return start, min((end for end in ends if end >= span[1]), default=len(text))
+    start = max((end for end in claim.part_ends if end <= span[0]), default=0)
+    return start, min((end for end in claim.part_ends if end >= span[1]), default=len(claim.text))
 
 
 def _words(matching: Matching, part: Span, without: Sequence[Span], rule: Rule) -> Words:

@@ -24,7 +24,7 @@ def of_other_columns(matching: Matching, match: Match) -> Iterator[str]:
     Only of heads that exclude each other; "Required" and "Description" are said of the same thing.
     """
     evidence, row = matching.cited[match.passage], match.statement
-    if row.context is None or not evidence.said(row).startswith("|"):
+    if row.context is None or not row.is_row:
         return
     columns = list(zip(_cells(evidence, row.context)[1:], _cells(evidence, row)[1:], strict=False))
     named = [(head, cell) for head, cell in columns if head.stems and matching.known.issuperset(head.stems)]

@@ -23,8 +23,12 @@ NAMED_UNIT = re.compile(r"[A-Za-z]_(?P<unit>[a-z]{1,3})[\"']?\s*[=:]+\s*\Z")
 class Statement:
     """A sentence, a list item, a table row or a line of code."""
 
-    def __init__(self, start: int, end: int, words: Sequence[Word], context: "Statement | None") -> None:
+    def __init__(
+        self, start: int, end: int, words: Sequence[Word], context: "Statement | None", *, is_row: bool
+    ) -> None:
         self.start, self.end = start, end
+        self.is_row = is_row
+        """It begins with a table's border."""
         self.words = words
         self.context = context
         """The head of its table, or the sentence that introduces its list."""
@@ -124,12 +128,14 @@ class Evidence:
 def _statements(text: str, reader: WordReader) -> Iterator[Statement]:
     words = reader.read(text)
     first = 0
-    head = intro = None
+    head: Statement | None = None
+    intro: Statement | None = None
     for start, end in sentence_spans(text):
         first = next((index for index in range(first, len(words)) if words[index].start >= start), len(words))
         last = next((index for index in range(first, len(words)) if words[index].end > end), len(words))
         is_row, is_item = text[start] == "|", _is_item(text, start)
-        statement = Statement(start, end, words[first:last], head if is_row else intro if is_item else None)
+        context = head if is_row else intro if is_item else None
+        statement = Statement(start, end, words[first:last], context, is_row=is_row)
         yield statement
         first = last
         head = (head or statement) if is_row else None

@@ -1,6 +1,7 @@
 """Which statements of the passages have the words of a claim."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -40,12 +41,16 @@ class Claim:
         return [(words, [places[word.start] for word in words if word.start in places]) for words in found]
 
     @cached_property
+    def part_ends(self) -> list[int]:
+        """Where one of the things that it says ends and another begins."""
+        return [match.start() for match in PART_END.finditer(self.text)]
+
+    @cached_property
     def parts(self) -> list[list[int]]:
         """What it says one after the other: the content words of each, those of a single word left out."""
-        ends = [match.start() for match in PART_END.finditer(self.text)]
         parts: dict[int, list[int]] = {}
         for index, word in enumerate(self.content):
-            parts.setdefault(sum(end <= word.start for end in ends), []).append(index)
+            parts.setdefault(bisect_right(self.part_ends, word.start), []).append(index)
         return [part for part in parts.values() if len(part) >= FEWEST]
 
 

@@ -76,9 +76,8 @@ def lexical(matching: Matching, match: Match) -> Signals:
     antonyms = opposed(claim.words, spoken or statement.words)
     is_denied = (is_odd(claim.words) + is_odd(spoken) + len(antonyms)) % 2
     text = evidence.said(statement)
-    is_row = text.startswith("|")
-    is_moved = 0 if is_row or differ_in_voice(claim.text, text) else moved(matching.families, statement.stem_list)
-    is_exchanged = 0 if is_row else exchanged(matching.families, statement.stem_list)
+    in_order = [] if statement.is_row else statement.stem_list
+    is_moved = 0 if differ_in_voice(claim.text, text) else moved(matching.families, in_order)
     return Signals(
         coverage=matching.coverage,
         scarce=max(0.0, LITTLE - matching.coverage),
@@ -94,7 +93,7 @@ def lexical(matching: Matching, match: Match) -> Signals:
         denied=is_denied * nearness,
         reversed=is_reversed(matching, match) * _nearness(match.share),
         moved=is_moved * nearness,
-        exchanged=min(MOST_EXCHANGED, is_exchanged) * nearness,
+        exchanged=min(MOST_EXCHANGED, exchanged(matching.families, in_order)) * nearness,
         length=log(1 + len(claim.content)),
     )
 

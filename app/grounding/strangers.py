@@ -99,15 +99,13 @@ def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) 
 
 
 def _is_row(evidence: Evidence, statement: Statement) -> bool:
-    text = evidence.said(statement)
-    return text.startswith("|") or " | " in text
+    return statement.is_row or " | " in evidence.said(statement)
 
 
 def _is_spoken_of(matching: Matching, evidence: Evidence, row: Statement) -> bool:
     """At least half of the words of its first cell are in the claim."""
     about = subject(evidence, row) if _is_row(evidence, row) else []
-    known = matching.known
-    return bool(about) and 2 * sum(stem in known for stem in about) >= len(about)
+    return bool(about) and 2 * sum(stem in matching.known for stem in about) >= len(about)
 
 
 def _beside(evidence: Evidence, statement: Statement) -> str:

@@ -8,6 +8,7 @@ from app.book.earlier_searches import KEPT, EarlierSearches
 from app.book.retrieval import Retriever
 from app.book.vector_store import NO_FILTERS, Filters
 from app.errors import CollectionMissingError, VectorStoreUnauthorizedError, VectorStoreUnavailableError
+from tests.fakes.clock import Clock
 
 QUERY = "How often do spring tides come in a month?"
 KEPT_S = 60.0
@@ -32,16 +33,9 @@ class Faulty:
         return called
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

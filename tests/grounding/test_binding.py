@@ -2,8 +2,6 @@
 
 import pytest
 
-from app.book.bm25 import TermEncoder
-from app.book.embedding import Embedder
 from app.grounding.evidence import Evidence
 from app.grounding.support import Judge
 from app.grounding.tables import cells
@@ -21,11 +19,6 @@ PASSAGE = (
     "| Moon | new or full moon | half moon in either quarter |\n"
     "| Danger | flooded promenades along the river | ships that run aground |"
 )
-
-
-@pytest.fixture
-def judge(embedder: Embedder, terms: TermEncoder) -> Judge:
-    return Judge(embedder, terms)
 
 
 @pytest.fixture

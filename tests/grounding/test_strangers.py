@@ -2,8 +2,6 @@
 
 import pytest
 
-from app.book.bm25 import TermEncoder
-from app.book.embedding import Embedder
 from app.grounding.evidence import Evidence
 from app.grounding.support import Judge
 
@@ -14,11 +12,6 @@ PASSAGE = (
     "A category 1 stop keeps the power until the robot kneels; a category 0 stop removes it at once.\n\n"
     "| place | range |\n| --- | --- |\n| Bay of Fundy | 11.7 m |\n| Baltic | 0.3 m |"
 )
-
-
-@pytest.fixture
-def judge(embedder: Embedder, terms: TermEncoder) -> Judge:
-    return Judge(embedder, terms)
 
 
 @pytest.fixture

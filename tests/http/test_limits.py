@@ -7,6 +7,7 @@ import limits.aio.strategies
 import pytest
 
 import app.http.limits
+from tests.fakes.clock import Clock
 
 LIMITED = [
     ("POST", "/api/v1/chat", {"content": "What is a tide?"}),
@@ -15,22 +16,12 @@ LIMITED = [
 ]
 
 
-class Clock:
-    """Seconds since 1970; stands still in the middle of a minute unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_010.0 // 60 * 60 + 30
-
-    def time(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """The limiter weighs the minute before: what it admits depends on the second at which it is asked."""
-    clock = Clock()
+    clock = Clock(1_700_000_010.0 // 60 * 60 + 30)  # in the middle of a minute
     for module in (limits.aio.storage.memory, limits.aio.strategies, app.http.limits):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock.time))
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
     return clock
 
 
