@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import tempfile
 import threading
@@ -121,17 +122,18 @@ _begun: list[_Work] = []
 
 def _begin(work: _Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent ends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(work.tokenizer.parent,), daemon=True).start()
     _begun[:] = [work]
     with contextlib.suppress(ValueError, OSError):  # macOS has the limit, but not for every value
         resource.setrlimit(resource.RLIMIT_AS, (work.memory_bytes, work.memory_bytes))
 
 
-def _end_with_parent() -> None:
-    """Also after a kill -9, in the middle of a document."""
+def _end_with_parent(folder: Path) -> None:
+    """Also after a kill -9, in the middle of a document; the parent's folder goes too."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 

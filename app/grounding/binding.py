@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from app.grounding.evidence import Statement
 from app.grounding.facts import without_literals
 from app.grounding.identifiers import CODE_SPAN
 from app.grounding.matching import Claim, Matching
 from app.grounding.mentions import CODE_NAME, Mention
 from app.grounding.quantities import quantities
+from app.grounding.statements import Statement
 
 NAME_PART = re.compile(r"[_./:-]+")
 

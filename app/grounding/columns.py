@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.grounding.evidence import Evidence, Statement
+from app.grounding.evidence import Evidence
 from app.grounding.matching import Match, Matching
+from app.grounding.statements import Statement
 from app.grounding.tables import cells
 
 LEAST_WORDS = 2

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 
 from app.book.arrays import Matrix, Vector
 from app.book.embedding import Embedder
-from app.grounding.evidence import Statement
 from app.grounding.matching import Claim, Match, Matching
 from app.grounding.signals import Signals, lexical, strange, unborne
+from app.grounding.statements import Statement
 
 FEW, MANY, CLEAR = 1, 2, 0.5
 """Statements that are compared if one has so large a share of the claim's words, and if none has."""

@@ -1,42 +1,21 @@
 """A passage made ready for judging what an answer says of it: once for many turns, without the model."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from app.book.arrays import Matrix, Vector
 from app.grounding.mentions import Mention, Mentions
 from app.grounding.polarity import clauses
 from app.grounding.quantities import Quantity, loose_numbers, quantities
-from app.grounding.spans import sentence_spans
+from app.grounding.statements import Statement, statements
 from app.grounding.tables import column_unit
 from app.grounding.units import Unit, mentions, unit_of_suffix
 from app.grounding.words import SHORTEST_PREFIX, Word, WordReader, is_same_family
 
-ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]")
 MARKED_TERM = re.compile(r"(?P<mark>\*{1,2}|`)(?=\S)[^*`]+(?P=mark)|(?<![^\n])\|[^|\n]+")
 """Emphasised, code, or the first cell of a table's row."""
 NAMED_UNIT = re.compile(r"[A-Za-z]_(?P<unit>[a-z]{1,3})[\"']?\s*[=:]+\s*\Z")
-
-
-class Statement:
-    """A sentence, a list item, a table row or a line of code."""
-
-    def __init__(
-        self, start: int, end: int, words: Sequence[Word], context: "Statement | None", *, is_row: bool
-    ) -> None:
-        self.start, self.end = start, end
-        self.is_row = is_row
-        """It begins with a table's border."""
-        self.words = words
-        self.context = context
-        """The head of its table, or the sentence that introduces its list."""
-        self.stem_list = [word.stem for word in words if word.stem]
-        self.stems = frozenset(self.stem_list)
-        self.leaning_on = self.stems if context is None else self.stems | context.stems
-        self.vectors: tuple[Vector, Matrix | None] | None = None
-        """Unit vectors of the whole and of its tokens without the model's special ones, once they were needed."""
 
 
 class Clause(NamedTuple):
@@ -62,7 +41,7 @@ class Evidence:
     @classmethod
     def of(cls, text: str, heading_path: Sequence[str], reader: WordReader) -> "Evidence":
         heading = " > ".join(heading_path)
-        return cls(text, heading, list(_statements(text, reader)), reader.read(heading))
+        return cls(text, heading, list(statements(text, reader)), reader.read(heading))
 
     @cached_property
     def flat(self) -> str:
@@ -123,28 +102,6 @@ class Evidence:
         """The passage's stems that are of the same word, as far as their letters say."""
         near = self._families.get(stem[:SHORTEST_PREFIX], ())
         return frozenset(other for other in near if is_same_family(stem, other))
-
-
-def _statements(text: str, reader: WordReader) -> Iterator[Statement]:
-    words = reader.read(text)
-    first = 0
-    head: Statement | None = None
-    intro: Statement | None = None
-    for start, end in sentence_spans(text):
-        first = next((index for index in range(first, len(words)) if words[index].start >= start), len(words))
-        last = next((index for index in range(first, len(words)) if words[index].end > end), len(words))
-        is_row, is_item = text[start] == "|", _is_item(text, start)
-        context = head if is_row else intro if is_item else None
-        statement = Statement(start, end, words[first:last], context, is_row=is_row)
-        yield statement
-        first = last
-        head = (head or statement) if is_row else None
-        if not is_item:
-            intro = statement if text[start:end].rstrip("*_ ").endswith(":") else None
-
-
-def _is_item(text: str, start: int) -> bool:
-    return ITEM.match(text, text.rfind("\n", 0, start) + 1) is not None
 
 
 def _with_unit(quantity: Quantity, text: str) -> Quantity:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from app.grounding.evidence import Evidence, Statement
+from app.grounding.evidence import Evidence
 from app.grounding.polarity import clauses, is_negator
+from app.grounding.statements import Statement
 from app.grounding.words import Word, WordReader
 
 HEADING_WEIGHT = 0.01

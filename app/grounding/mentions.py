@@ -4,12 +4,9 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from app.grounding.quantities import Quantity
-
-if TYPE_CHECKING:
-    from app.grounding.evidence import Statement
+from app.grounding.statements import Statement
 
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>(?=[^`\n]*\w)[^`\s=+*(){}]+)(?:\(\))?`(?!`)")
 TERM = re.compile(r"(?<![\w*`])(?P<mark>\*{1,2})(?P<name>(?=\S)[^*`\n]+)(?P=mark)(?![\w*`])")
@@ -32,7 +29,7 @@ BACKWARD = frozenset(["it", "its", "they", "their", "this", "these", "both", "su
 class Layout:
     """Where the words of a statement stand, and the borders between its parts."""
 
-    def __init__(self, text: str, statement: "Statement") -> None:
+    def __init__(self, text: str, statement: Statement) -> None:
         self.statement = statement
         self.words = statement.words
         self._starts = [word.start for word in self.words]
@@ -105,7 +102,7 @@ class Mention:
 class Mentions:
     """Of one passage."""
 
-    def __init__(self, text: str, statements: Sequence["Statement"]) -> None:
+    def __init__(self, text: str, statements: Sequence[Statement]) -> None:
         self._text, self._statements = text, statements
         self._layouts: dict[int, Layout] = {}
         self._starts = [statement.start for statement in statements]

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from app.grounding.evidence import Evidence, Statement
+from app.grounding.evidence import Evidence
 from app.grounding.matching import Matching
+from app.grounding.statements import Statement
 
 WORTH = 2
 """So many words of the claim must a neighbour add to be quoted, too."""

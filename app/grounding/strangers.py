@@ -4,9 +4,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from app.grounding.evidence import Evidence, Statement
+from app.grounding.evidence import Evidence
 from app.grounding.matching import Match, Matching
 from app.grounding.quantities import Quantity, quantities
+from app.grounding.statements import Statement
 from app.grounding.subjects import subject
 
 DOUBTS = frozenset(["myth", "untrue", "falsely", "wrongly", "contrary", "supposedly", "allegedly", "pretends"])
@@ -70,13 +71,14 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
         others = [row for row in evidence.statements if row is not statement and _is_spoken_of(matching, evidence, row)]
         yield from _not_among(matching.claim.text, quantities(" ".join([text, *map(evidence.said, others)])))
     elif match.share >= CLOSE:
-        yield from _displaced(
-            matching.claim.text, quantities(text), quantities(f"{text} {_beside(evidence, statement)}")
-        )
+        beside = _beside(matching, evidence, statement)
+        yield from _displaced(matching.claim.text, quantities(text), quantities(f"{text} {beside}"))
 
 
-def foreign_words(matching: Matching, cosines: Sequence[float | None]) -> Iterator[str]:
-    """`cosines`: of each content word with the nearest token of the statements."""
+def foreign_words(matching: Matching, match: Match, cosines: Sequence[float | None]) -> Iterator[str]:
+    """`cosines`: of each content word with the nearest token of the statements. A row has no words but its values."""
+    if match.statement.is_row:
+        return
     for word, family, cosine in zip(matching.claim.content, matching.families, cosines, strict=True):
         if not family and cosine is not None and cosine < FOREIGN:
             yield f"nothing in the passage is like {word.text}"
@@ -102,16 +104,19 @@ def _is_row(evidence: Evidence, statement: Statement) -> bool:
     return statement.is_row or " | " in evidence.said(statement)
 
 
-def _is_spoken_of(matching: Matching, evidence: Evidence, row: Statement) -> bool:
-    """At least half of the words of its first cell are in the claim."""
-    about = subject(evidence, row) if _is_row(evidence, row) else []
+def _is_spoken_of(matching: Matching, evidence: Evidence, statement: Statement) -> bool:
+    """At least half of the words of a row's first cell, or of an item's label, are in the claim."""
+    about = subject(evidence, statement) if statement.is_labelled or _is_row(evidence, statement) else []
     return bool(about) and 2 * sum(stem in matching.known for stem in about) >= len(about)
 
 
-def _beside(evidence: Evidence, statement: Statement) -> str:
-    """The statements before and after it."""
+def _beside(matching: Matching, evidence: Evidence, statement: Statement) -> str:
+    """The statements before and after it; of list items with labels, those that are spoken of."""
     index = evidence.statements.index(statement)
-    around = (*evidence.statements[max(0, index - 1) : index], *evidence.statements[index + 1 : index + 2])
+    around = [*evidence.statements[max(0, index - 1) : index], *evidence.statements[index + 1 : index + 2]]
+    if statement.is_labelled and _is_spoken_of(matching, evidence, statement):
+        around = [one for one in around if not one.is_labelled]
+        around += [one for one in evidence.statements if one.is_labelled and _is_spoken_of(matching, evidence, one)]
     return " ".join(map(evidence.said, around))
 
 

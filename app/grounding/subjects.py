@@ -2,8 +2,9 @@
 
 import re
 
-from app.grounding.evidence import Evidence, Statement
+from app.grounding.evidence import Evidence
 from app.grounding.matching import Match, Matching
+from app.grounding.statements import Statement
 
 FIRST_CELL = re.compile(r"\|[^|]*")
 MARKED_START = re.compile(r"(?:the |an? )?(?:\*{1,2}|`)[^*`]+", re.IGNORECASE)
@@ -24,8 +25,10 @@ def speaks_of_another(matching: Matching, match: Match) -> bool:
 
 
 def subject(evidence: Evidence, statement: Statement) -> list[str]:
-    """Stems of a row's first cell, of what is marked at the beginning, or of at most three words before the verb."""
+    """Stems of a label, a row's first cell, what is marked at the beginning, or of three words before the verb."""
     text = evidence.said(statement)
+    if statement.is_labelled:
+        return [word.stem for word in statement.words if word.stem and word.start < statement.label_end]
     if marked := FIRST_CELL.match(text) or MARKED_START.match(text):
         end = statement.start + marked.end()
         return [word.stem for word in statement.words if word.stem and word.start < end]

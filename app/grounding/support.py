@@ -29,7 +29,7 @@ THRESHOLD = 0.35
 VERBATIM = 0.99
 WITH_PROBLEMS, WITH_FOREIGN = 0.02, 0.4
 """Of the score without them: of wrong facts, and of words about something else."""
-HOPELESS, SURE = 0.15, 0.75
+HOPELESS, SURE = 0.15, 0.6
 """Scores of the words alone; only between them the model is asked: on the pairs it would hardly change the others."""
 CANDIDATES = 3
 """Passages that are judged when a sentence cites none."""
@@ -104,7 +104,7 @@ class Judge:
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
             match, signals, cosines = await self._comparison.signals(matching, signals)
             score = _calibration(match).score(signals)
-            wrong = tuple(foreign_words(matching, cosines))
+            wrong = tuple(foreign_words(matching, match, cosines))
             score *= WITH_FOREIGN if wrong else 1
         elif wrong:
             score *= WITH_PROBLEMS

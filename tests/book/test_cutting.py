@@ -160,12 +160,16 @@ async def test_a_cut_that_is_cancelled_leaves_no_process(book: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-async def test_the_process_ends_with_its_parent(book: Path, tmp_path: Path, sent: signal.Signals) -> None:
+async def test_the_process_ends_with_its_parent_and_leaves_no_file(
+    book: Path, tmp_path: Path, sent: signal.Signals
+) -> None:
     (book / "endless.html").write_text("<p " + " ".join(f"a{number}" for number in range(800_000)) + ">")
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     arguments = [sys.executable, str(script), str(book), str(ROOT / "app" / "book" / "minilm" / "tokenizer.json")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    left = tmp_path / "left"
+    left.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(left)}
     with subprocess.Popen(  # noqa: ASYNC220 - a process of its own is the point
         arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as parent:
@@ -173,9 +177,11 @@ async def test_the_process_ends_with_its_parent(book: Path, tmp_path: Path, sent
         worker = int(await asyncio.to_thread(parent.stdout.readline))
         before = processor_ticks(worker)
         await until(lambda: processor_ticks(worker) > before + 20)
+        assert list(left.glob("book-agent-cutter-*"))
         parent.send_signal(sent)
 
     await until(lambda: not runs(worker))
+    assert list(left.glob("book-agent-cutter-*")) == []
 
 
 def test_the_process_loads_no_model() -> None:

@@ -57,3 +57,29 @@ async def test_a_true_sentence_with_something_foreign_is_not_supported(judge, we
 async def test_the_same_without_it_is(judge, wells, sentence):
     verdict = await judge.judge(sentence, [wells])
     assert verdict.supported, verdict
+
+
+ITEMS = (
+    "- Actuators\n  - Electric: 50 W at rest\n  - Hydraulic: 200 W at rest\n"
+    "- Sensors\n  - **Lidar:** 8 W\n  - **Camera:** 3 W"
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_said"),
+    [
+        ("Electric actuators take 50 W at rest.", True),
+        ("Electric actuators take 200 W at rest.", False),
+        ("The lidar takes 8 W.", True),
+        ("The lidar takes 3 W.", False),
+        ("The lidar takes 8 W and the camera 3 W.", True),
+    ],
+)
+async def test_the_number_of_a_list_item_is_that_of_its_label(judge, sentence, is_said):
+    verdict = await judge.judge(sentence, [judge.evidence(ITEMS, ["Power"])])
+    assert verdict.supported == is_said, verdict
+
+
+async def test_a_row_need_not_have_the_verb_of_a_sentence(judge):
+    table = judge.evidence("| Model | Power |\n|---|---|\n| A1 | 320 W |\n| B2 | 450 W |", ["Robots"])
+    assert (await judge.judge("The A1 draws 320 W.", [table])).problems == ()
