@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from app.chat.events import Attribution
 from app.chat.rulings import Proof, Ruling
+from app.grounding.bodies import CELL_END
 from app.grounding.claims import is_absence, is_claim
 from app.grounding.code_lines import lines_in
 from app.grounding.evidence import Evidence
@@ -72,10 +73,13 @@ class Examiner:
         self._recalled = recalled
         self._recital = Recital(orders)
         self._evidence: list[Evidence] = []
+        self._table_head: Segment | None = None
 
     async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
         if segment.kind == "code":
             return self._examine_code(segment)
+        if segment.kind == "table_head":
+            self._table_head = segment
         body = segment.body
         if len(body) > LONGEST or self._recital.is_in(body, (passage.text for passage in self._shown)):
             return Ruling("unsupported")
@@ -85,31 +89,35 @@ class Examiner:
             return Ruling(is_claim=False)
         if segment.kind in {"heading", "table_head"}:
             return Ruling("unsupported", is_claim=False)
-        return await self._examine_claim(body, segment.cited, list(cited_before))
+        ruling = await self._examine_claim(body, segment.cited, list(cited_before))
+        return Ruling("fact") if ruling.proofs and self._is_under_other_heads(segment, ruling) else ruling
 
     async def _examine_claim(self, body: str, cited: Sequence[int], before: Sequence[int]) -> Ruling:
         """By what it cites itself, by what its paragraph cites, by any passage, by the conversation."""
-        proofs, wrong_facts = await self._by_model(body, cited, before)
+        proofs, refuted = await self._by_model(body, cited, before)
         best = max((proof.support or 0.0 for proof in proofs), default=0.0)
         found = await self._judge.attribute(body, self._all()) if best < 1 - BETTER else None
-        if found is not None and (not proofs or found[1].score > best + BETTER):
+        if found is not None and found[1].score > (best + BETTER if proofs else refuted or 0.0):
             proofs = [_proof(found[0] + 1, found[1], "code")]
         if proofs:
             return Ruling(proofs=proofs, disagrees=bool(cited) and not {proof.n for proof in proofs} <= {*cited})
         if self._recalled and await self._is_recalled(body):
             return Ruling()
-        return Ruling("fact" if wrong_facts else "unsupported")
+        return Ruling("unsupported" if refuted is None else "fact")
 
-    async def _by_model(self, body: str, cited: Sequence[int], before: Sequence[int]) -> tuple[list[Proof], bool]:
-        """Proofs by the first numbers that support it; and whether some of them have its facts otherwise."""
-        wrong_facts = False
+    async def _by_model(
+        self, body: str, cited: Sequence[int], before: Sequence[int]
+    ) -> tuple[list[Proof], float | None]:
+        """Proofs by the first numbers that support it; and where some have its facts otherwise, how surely."""
+        refuted: float | None = None
         for numbers in (cited, before):
             if numbers:
                 verdict = await self._judge.judge(body, [self._all()[n - 1] for n in numbers])
                 if verdict.supported:
-                    return await self._proofs(body, numbers, verdict), wrong_facts
-                wrong_facts = wrong_facts or bool(verdict.problems)
-        return [], wrong_facts
+                    return await self._proofs(body, numbers, verdict), refuted
+                if verdict.problems:
+                    refuted = max(refuted or 0.0, verdict.refuted)
+        return [], refuted
 
     async def _proofs(self, body: str, numbers: Sequence[int], together: Verdict) -> list[Proof]:
         """Of the passages that support the sentence each alone; of all together where none does."""
@@ -128,6 +136,19 @@ class Examiner:
             if span is not None:
                 return Ruling(proofs=[Proof(n, *span, 1.0, "code")])
         return Ruling("unsupported")
+
+    def _is_under_other_heads(self, row: Segment, ruling: Ruling) -> bool:
+        """The passages have a value of the row in another column than the answer's table."""
+        head = self._table_head
+        if row.kind != "row" or head is None or head.paragraph != row.paragraph:
+            return False
+        heads, values = (one.body.split(CELL_END) for one in (head, row))
+        known = frozenset().union(*(one.stems for one in self._all()))
+        if len(heads) != len(values) or not all(self._judge.evidence(one, ()).stems <= known for one in heads[1:]):
+            return False
+        columns = (f"{name}: {value}" for name, value in zip(heads[1:], values[1:], strict=True))
+        cited = [self._all()[proof.n - 1] for proof in ruling.proofs]
+        return bool(self._judge.faults(CELL_END.join([values[0], *columns]), cited))
 
     def _is_known(self, body: str) -> bool:
         """It speaks of nothing but what was asked."""

@@ -13,6 +13,7 @@ MARKERS = re.compile(rf" ?(?:\({CITED}\)|\*\*{CITED}\*\*|__{CITED}__|\*{CITED}\*
 NEIGHBOURS = re.compile(rf"{CITED}(?:[ {BETWEEN}]{{0,2}}{CITED})+")
 SPACES = re.compile(r"\s+")
 FENCE = re.compile(r"(?P<marks>`{3,}|~{3,})[ \t]*\S*(?P<more>.*)")
+CELL_END = "; "
 CELL_BAR = re.compile(r"(?<!\\)\|")
 EMPHASIS = ("***", "___", "**", "__", "~~", "*", "_")
 CLOSING_MARKS = re.compile(r"(?:\A|(?<=\s))#+\Z")
@@ -24,7 +25,7 @@ def shown(pieces: Sequence[Piece]) -> str:
 
 
 def body(kind: Kind, pieces: Sequence[Piece]) -> str:
-    """Without citations and marks; the cells of a row with "; " between them; of code, what is between the fences.
+    """Without citations and marks; the cells of a row with CELL_END between them; of code, what is between the fences.
 
     Every word is in it but the language of code.
     """
@@ -52,7 +53,7 @@ def _heading(text: str) -> str:
 
 def _row(text: str) -> str:
     cells = CELL_BAR.split(text.partition("\n")[0].strip(" \t\r>"))
-    return "; ".join(said for cell in cells if (said := _plain(cell)))
+    return CELL_END.join(said for cell in cells if (said := _plain(cell)))
 
 
 def _code(text: str) -> str:

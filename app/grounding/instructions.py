@@ -17,6 +17,8 @@ ORDERS = re.compile(
     | \byour\s(?:(?:next|final|own|whole)\s)?(?:answer|reply|replies|response|responses)\b
     | \b(?:begin|start|end|finish|close|conclude|preface|prefix|in)\s(?:each|every|all|any)
         \s(?:answers?|repl(?:y|ies)|responses?)\b
+    | \b(?:assistants?|chatbots?|models?|ai)\s(?:must|shall|should|has\ to|have\ to)\s(?:always\s|now\s)?
+        (?:(?:answer|reply|respond)\s(?:to\s)?(?:every|each|all|any|with)\b|recommend\b|tell\s(?:the|every)\s(?:reader|user)s?\b)
     | \b(?:do\ not|don't|never|without)\ (?:cite|citing|use\ citations)\b
     | <\|?\s*/?\s*(?:system|user|assistant|im_start|im_end|inst)\b | \[/?INST\] | ^[ \t]*(?:system|assistant)[ \t]*:
     """,

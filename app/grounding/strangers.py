@@ -67,10 +67,7 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
         numbers = re.findall(rf"\b{name}s? (\d+(?:\.\d+)?)", text) if name not in NO_NAMES else []
         if numbers and number not in numbers:
             yield f"the statement speaks of {name} {numbers[0]}"
-    if _is_row(evidence, statement):
-        others = [row for row in evidence.statements if row is not statement and _is_spoken_of(matching, evidence, row)]
-        yield from _not_among(matching.claim.text, quantities(" ".join([text, *map(evidence.said, others)])))
-    elif match.share >= CLOSE:
+    if not statement.is_row and match.share >= CLOSE:
         beside = _beside(matching, evidence, statement)
         yield from _displaced(matching.claim.text, quantities(text), quantities(f"{text} {beside}"))
 
@@ -84,14 +81,6 @@ def foreign_words(matching: Matching, match: Match, cosines: Sequence[float | No
             yield f"nothing in the passage is like {word.text}"
 
 
-def _not_among(claim: str, there: Sequence[Quantity]) -> Iterator[str]:
-    for quantity in quantities(claim):
-        if quantity.is_claim and not any(
-            quantity.is_stated_by(one) or _bare(quantity).is_stated_by(one) for one in there
-        ):
-            yield f"the row does not say {claim[quantity.start : quantity.end]}"
-
-
 def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) -> Iterator[str]:
     """Of a kind that the statement has, but neither this one, nor has one beside it."""
     for quantity in quantities(claim):
@@ -100,13 +89,9 @@ def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) 
             yield f"the statement has another number than {claim[quantity.start : quantity.end]}"
 
 
-def _is_row(evidence: Evidence, statement: Statement) -> bool:
-    return statement.is_row or " | " in evidence.said(statement)
-
-
 def _is_spoken_of(matching: Matching, evidence: Evidence, statement: Statement) -> bool:
-    """At least half of the words of a row's first cell, or of an item's label, are in the claim."""
-    about = subject(evidence, statement) if statement.is_labelled or _is_row(evidence, statement) else []
+    """At least half of the words of an item's label are in the claim."""
+    about = subject(evidence, statement) if statement.is_labelled else []
     return bool(about) and 2 * sum(stem in matching.known for stem in about) >= len(about)
 
 
@@ -118,10 +103,6 @@ def _beside(matching: Matching, evidence: Evidence, statement: Statement) -> str
         around = [one for one in around if not one.is_labelled]
         around += [one for one in evidence.statements if one.is_labelled and _is_spoken_of(matching, evidence, one)]
     return " ".join(map(evidence.said, around))
-
-
-def _bare(quantity: Quantity) -> Quantity:
-    return quantity._replace(unit=None)
 
 
 def _said(evidence: Evidence, statement: Statement) -> str:

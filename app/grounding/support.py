@@ -20,6 +20,7 @@ from app.grounding.facts import problems
 from app.grounding.instructions import without_orders
 from app.grounding.matching import Claim, Match, Matching
 from app.grounding.quotes import Span, quote, widened
+from app.grounding.rows import of_other_cells
 from app.grounding.signals import lexical
 from app.grounding.strangers import disguises, foreign_doubts, foreign_names, foreign_words, misplaced_numbers, plain
 from app.grounding.words import WordReader
@@ -46,6 +47,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """Index of the passage that carries most of it."""
     quotes: tuple[Span, ...]
     """Of each passage the start and end of what supports it best."""
+    refuted: float = 0.0
+    """What the score would be, but for what is wrong."""
 
     @property
     def supported(self) -> bool:
@@ -77,6 +80,10 @@ class Judge:
     def matching(self, sentence: str, cited: Sequence[Evidence]) -> Matching:
         return Matching(Claim(sentence, self._reader), cited)
 
+    def faults(self, sentence: str, cited: Sequence[Evidence]) -> tuple[str, ...]:
+        """What the rules find wrong."""
+        return faults(self.matching(plain(sentence), cited))
+
     async def judge(self, sentence: str, cited: Sequence[Evidence]) -> Verdict:
         """The passages are taken together: a sentence may rest on two. Raises EmbeddingError."""
         return await self._judge(self.matching(plain(sentence), cited))
@@ -100,15 +107,15 @@ class Judge:
             return Verdict(0.0, wrong or ("no passage says anything",), 0, quotes)
         match = matching.matches[0]
         signals = lexical(matching, match)
-        score = BY_WORDS.score(signals)
+        score, refuted = BY_WORDS.score(signals), 0.0
         if not wrong and score > HOPELESS and (score < SURE or not all(matching.families)):
             match, signals, cosines = await self._comparison.signals(matching, signals)
             score = _calibration(match).score(signals)
             wrong = tuple(foreign_words(matching, match, cosines))
             score *= WITH_FOREIGN if wrong else 1
         elif wrong:
-            score *= WITH_PROBLEMS
-        return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching))
+            refuted, score = score, score * WITH_PROBLEMS
+        return Verdict(round(score, 4), wrong, match.passage, _with(quotes, match, matching), refuted)
 
 
 def faults(matching: Matching) -> tuple[str, ...]:
@@ -118,7 +125,12 @@ def faults(matching: Matching) -> tuple[str, ...]:
     if wrong or any(matching.said) or not matching.matches:
         return wrong
     match = matching.matches[0]
-    return (*misplaced_numbers(matching, match), *misbound(matching), *of_other_columns(matching, match))
+    return (
+        *misplaced_numbers(matching, match),
+        *of_other_cells(matching, match),
+        *misbound(matching),
+        *of_other_columns(matching, match),
+    )
 
 
 def _calibration(match: Match) -> Calibration:
