@@ -29,6 +29,7 @@ from app.chat.turn_parts import TurnParts
 from app.errors import (
     CollectionMissingError,
     ConfigurationError,
+    DatabaseUnavailableError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
@@ -90,7 +91,7 @@ async def open_resources(
         database = Database(settings)
         await database.open()
         stack.push_async_callback(database.close)
-        await database.check_migrations()
+        await check_database(database)
         metrics, terms, conversations = Metrics(), TermEncoder(), Conversations(database)
         earlier = EarlierSearches(settings.search_cache_s)
         retriever = Retriever(embedder, terms, store, settings.book_base_url, earlier)
@@ -102,7 +103,7 @@ async def open_resources(
         await presence.begin(alone=alone)
         stack.push_async_callback(presence.leave)
         for work in (journal.run(), presence.run(), presence.watch_cancels()):
-            await stack.enter_async_context(_in_background(work))
+            await stack.enter_async_context(in_background(work))
         stack.push_async_callback(journal.close)
         stack.push_async_callback(running.close)
         stack.callback(followed.close)
@@ -130,13 +131,21 @@ async def open_resources(
 
 
 @asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def check_database(database: Database) -> None:
+    """Raises MigrationError; one that is down may come back."""
+    try:
+        await database.check_migrations()
+    except DatabaseUnavailableError as error:
+        log.warning("postgres.unavailable", cause=type(error.__cause__).__name__)
 
 
 async def check_store(store: VectorStore, ours: IndexIdentity) -> None:

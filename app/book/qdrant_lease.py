@@ -31,9 +31,8 @@ from app.settings import Settings
 
 LEASE_S, PROLONG_EVERY_S = 60.0, 15.0
 ASK_AGAIN_S = 1.0
-TAKEOVER_PAUSE_S = 0.5
-"""What another one that saw the same dead lease gets to replace ours: who is there afterwards has it."""
-
+TAKEOVER_PAUSE = 1.0
+"""Times QDRANT_TIMEOUT_S, for another one that saw the same dead lease to replace ours: who is there then has it."""
 
 _held: set[str] = set()
 """Tokens of the leases of this very process: one whose release failed is not among them."""
@@ -67,6 +66,7 @@ class Lease:
         self._retrying = Retrying(settings)
         self._collection = f"{settings.qdrant_collection}--lock"
         self._wait_s = wait_s
+        self._timeout_s = settings.qdrant_timeout_s
         self._token = secrets.token_hex(8)
         self._until = 0.0
         self._lost = ""
@@ -119,9 +119,12 @@ class Lease:
             return None
         if not other.is_dead():
             return other
+        again = await self._holder()
+        if again is not None and again.token != other.token:  # another one was faster
+            return again
         await self._drop()
         made = await self._create()
-        await asyncio.sleep(TAKEOVER_PAUSE_S)
+        await asyncio.sleep(TAKEOVER_PAUSE * self._timeout_s)
         winner = await self._holder()
         return None if made and winner is not None and winner.token == self._token else winner or other
 

@@ -9,7 +9,7 @@ from app.chat.event_log import entry_of, readable
 from app.chat.events import Answer, Event, Grounding, PromptIdentity, Timings, Usage, answer_so_far, terminal
 from app.chat.journal import stored
 from app.chat.record import problem_of, record_of
-from app.errors import TurnLostError
+from app.errors import BookAgentError, DatabaseUnavailableError, TurnLostError
 from app.history.conversations import Conversations
 from app.history.turns import AbandonedTurn, StoredEvent, Turns
 
@@ -29,16 +29,25 @@ log = structlog.get_logger(__name__)
 
 
 async def give_up(abandoned: Sequence[AbandonedTurn], conversations: Conversations, turns: Turns) -> None:
-    """Raises DatabaseUnavailableError."""
+    """One that the database does not take is left. Raises DatabaseUnavailableError."""
     for turn in abandoned:
-        [events] = await turns.events_after([(turn.id, 0)])
-        answer = _failed(turn, readable(event.body for event in events))
-        last = entry_of(_next_id(events), terminal(answer))
         try:
-            await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
+            await _end(turn, conversations, turns)
         except TurnLostError:  # another server was faster
             continue
-        log.warning("turn.given_up", turn_id=str(turn.id))
+        except DatabaseUnavailableError:
+            raise
+        except BookAgentError:
+            log.exception("turn.not_given_up", turn_id=str(turn.id))
+        else:
+            log.warning("turn.given_up", turn_id=str(turn.id))
+
+
+async def _end(turn: AbandonedTurn, conversations: Conversations, turns: Turns) -> None:
+    [events] = await turns.events_after([(turn.id, 0)])
+    answer = _failed(turn, readable(event.body for event in events))
+    last = entry_of(_next_id(events), terminal(answer))
+    await conversations.store_answer(turn.owner, turn.message_id, record_of(answer, ()), stored(turn.id, last))
 
 
 def _next_id(events: Sequence[StoredEvent]) -> int:

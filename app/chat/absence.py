@@ -50,5 +50,5 @@ class Absence:
     async def _is_read_elsewhere(self) -> bool:
         """Where the database cannot say, it may be."""
         with contextlib.suppress(BookAgentError):
-            return not self._cancels_at_once and await self._turns.is_followed(self._turn_id, ELSEWHERE_S)
+            return await self._turns.is_followed(self._turn_id, ELSEWHERE_S)
         return True

@@ -41,16 +41,20 @@ class Keeping:
         self._withheld = withheld
         self._failed = failed
 
-    async def keep(self, answer: Answer) -> None:
-        """Tells its end when it is stored, however long that takes; readers are let go before."""
+    async def keep(self, answer: Answer) -> Answer:
+        """Tells its end when it is stored, however long that takes; readers are let go before.
+
+        Gives the answer, or the failed one that took its place.
+        """
         storing = self._parts.running.store(self._keep(answer))
         try:
             await self._wait(storing)
-            storing.result()
+            return storing.result()
         except BookAgentError as error:
             log.exception("answer.not_stored", turn_id=str(answer.turn_id), cause=type(error.__cause__).__name__)
+            return self._failed(error)
 
-    async def _wait(self, storing: asyncio.Task[None]) -> None:
+    async def _wait(self, storing: asyncio.Task[Answer]) -> None:
         """Nobody else does for long, nor while this server stops."""
         waited_s = 0.0
         while not (await asyncio.wait({storing}, timeout=LOOK_EVERY_S))[0]:
@@ -59,15 +63,17 @@ class Keeping:
                 self._log.let_go()
                 waited_s = 0.0
 
-    async def _keep(self, answer: Answer) -> None:
+    async def _keep(self, answer: Answer) -> Answer:
         """An answer that the database does not take is a failed one; a turn without any is given up by and by."""
         id_ = self._log.next_id()
         try:
             entries = await self._stored(answer, id_)
         except BookAgentError as error:
-            entries = await self._stored(self._failed(error), id_)
+            answer = self._failed(error)
+            entries = await self._stored(answer, id_)
         for entry in entries:
             self._log.tell(entry)
+        return answer
 
     async def _stored(self, answer: Answer, id_: int) -> list[Entry]:
         """What is still to be told. If this process ends before, another one sees that the turn has no end."""

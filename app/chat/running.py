@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from app.chat.event_log import Entry
 from app.errors import BookAgentError, StoppingError
+
+T = TypeVar("T")
 
 CLOSE_TIMEOUT_S = 5.0
 
@@ -52,7 +54,7 @@ class RunningTurns:
         task.add_done_callback(lambda _: self._turns.pop(turn_id, None))
         return task
 
-    def store(self, storing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def store(self, storing: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """It goes on when the turn that asked for it is cancelled."""
         return _held(self._stores, storing)
 
@@ -78,7 +80,7 @@ class RunningTurns:
             task.cancel()
 
 
-def _held(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def _held(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)

@@ -110,8 +110,7 @@ class Turn:
                 answer = await self._concluded(self._timed(self._emit))
                 self._is_ending = True
                 self._absence.end()
-                count(self._parts.metrics, answer)
-                await self._keeping().keep(answer)
+                count(self._parts.metrics, await self._keeping().keep(answer))
         finally:
             self._log.close()
 

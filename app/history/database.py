@@ -68,6 +68,7 @@ class Database:
             max_lifetime=1800,
             reconnect_timeout=10,
             check=self._check,
+            reset=_nothing,
             kwargs=UNPREPARED | {"connect_timeout": max(1, round(self._timeout_s))},
         )
 
@@ -79,13 +80,9 @@ class Database:
         await self._pool.close(timeout=2)
 
     async def check_migrations(self) -> None:
-        """Raises MigrationError when some are pending; a database that is down is none of this check's business."""
-        try:
-            async with self.connection() as connection:
-                pending = await pending_migrations(connection)
-        except DatabaseUnavailableError as error:
-            log.warning("postgres.unavailable", cause=type(error.__cause__).__name__)
-            return
+        """Raises MigrationError when some are pending, and DatabaseUnavailableError."""
+        async with self.connection() as connection:
+            pending = await pending_migrations(connection)
         if pending:
             raise MigrationError(f"the database lacks {', '.join(pending)}: run `book-agent migrate`")
 
@@ -150,7 +147,11 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self, call: "_Call") -> AsyncIterator[Connection]:
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task else 0
         async with self._pool.connection() as connection:
+            if task and task.cancelling() > cancelled:  # before Python 3.12 the pool's `wait_for` may swallow it
+                raise asyncio.CancelledError
             self._in_use += 1
             call.has_connection = True
             try:
@@ -175,6 +176,10 @@ class Database:
                 if has_waited and self._in_use >= self._pool_size:
                     raise DatabaseBusyError from error
                 raise translate(error) from error
+
+
+async def _nothing(_connection: Connection) -> None:
+    """With a `reset` connections go back by a worker of the pool: a cancellation cannot come between."""
 
 
 @dataclass

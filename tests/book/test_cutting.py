@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from app.book.chunking import chunk_document
 from app.book.cutting import CutDocument, Cutter
 from app.book.documents import document_digest, find_sources, read_document
 from app.errors import DocumentError, NotForReadersError
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parents[2]
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
@@ -51,12 +52,6 @@ def book(tmp_path: Path) -> Path:
 async def cutter(book: Path) -> AsyncIterator[Cutter]:
     async with Cutter(book, TOKENIZER, 256, 32) as cutter:
         yield cutter
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what another process does is no event here
-            await asyncio.sleep(0.01)
 
 
 def workers() -> list[int]:

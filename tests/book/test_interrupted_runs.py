@@ -40,7 +40,7 @@ STRIDE = 3
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("app.book.indexing.Cutter", CutterInProcess)
-    monkeypatch.setattr(qdrant_lease, "TAKEOVER_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_lease, "TAKEOVER_PAUSE", 0.0)
 
 
 @pytest.fixture

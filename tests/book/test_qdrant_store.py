@@ -342,7 +342,8 @@ class TestLease:
         await self.other(client, **changes)
         assert (await write(QdrantWriter(client, settings, IDENTITY), [point(0)])).chunks == 1
 
-    async def test_of_a_dead_one_is_taken_over_by_one_of_two(self, client, settings):
+    async def test_of_a_dead_one_is_taken_over_by_one_of_two(self, client, settings, monkeypatch):
+        monkeypatch.setattr(qdrant_lease, "TAKEOVER_PAUSE", 0.5 / settings.qdrant_timeout_s)
         await self.other(client, until=1.0)
         entered = []
 
@@ -350,11 +351,27 @@ class TestLease:
             async with Lease(client, settings) as lease:
                 lease.check()
                 entered.append(lease)
-                await asyncio.sleep(2 * qdrant_lease.TAKEOVER_PAUSE_S)
+                await asyncio.sleep(1)
 
         ended = await asyncio.gather(take(), take(), return_exceptions=True)
         assert len(entered) == 1
         assert [type(one) for one in ended if one] == [IndexLockedError]
+
+    async def test_of_a_dead_one_is_not_dropped_once_another_one_has_it(self, client, settings, monkeypatch):
+        monkeypatch.setattr(qdrant_lease, "TAKEOVER_PAUSE", 0.5 / settings.qdrant_timeout_s)
+        await self.other(client, until=1.0)
+        first, second = Lease(client, settings), Lease(client, settings)
+        look = second._holder
+
+        async def look_slowly():
+            found = await look()
+            await asyncio.sleep(0.1)
+            return found
+
+        second._holder = look_slowly
+        ended = await asyncio.gather(first.__aenter__(), second.__aenter__(), return_exceptions=True)
+        assert [type(one) for one in ended] == [Lease, IndexLockedError]
+        await first.__aexit__(None, None, None)
 
     async def test_is_prolonged_while_the_work_lasts(self, client, settings, monkeypatch):
         monkeypatch.setattr(qdrant_lease, "LEASE_S", 0.6)

@@ -178,6 +178,19 @@ async def test_what_another_release_has_written_keeps_nobody_from_living(
     assert await status(turns, left) == "failed"
 
 
+async def test_a_turn_that_the_database_does_not_let_end_keeps_none_of_the_others_from_it(
+    ours, turns, ask, neighbour, database, dead_pid
+):
+    gone = await neighbour(dead_pid)
+    left = [await ask(gone) for _ in range(3)]
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into turn_events (turn_id, id, type, body) values (%s, 2147483000, 'x', '{}')", [left[0].turn_id]
+        )
+    await ours.begin(alone=False)
+    assert [await status(turns, one) for one in left] == ["running", "failed", "failed"]
+
+
 async def test_whatever_goes_wrong_with_others_turns_a_process_goes_on_to_show_that_it_lives(
     ours, database_url, monkeypatch
 ):

@@ -13,6 +13,7 @@ from app.chat import presence
 from app.errors import BookAgentError, DatabaseBusyError, DatabaseUnavailableError, MigrationError
 from app.history.database import LONGEST_REST_S, Connection, Database, _Call, is_lost
 from app.history.embedded_postgres import EmbeddedPostgres
+from app.resources import check_database
 from app.settings import Secret, Settings
 from tests.fakes.loopback import HOST, bind, port_of
 from tests.fakes.proxy import FaultProxy
@@ -301,10 +302,12 @@ class TestMigrationCheck:
             await database.check_migrations()
         await database.close()
 
-    async def test_leaves_a_server_that_is_down_to_later(self, proxy, through_proxy):
+    async def test_of_a_server_that_is_down_is_left_to_later_at_the_start(self, proxy, through_proxy):
         proxy.switch("refuse")
         proxy.drop_all()
-        await through_proxy.check_migrations()
+        with pytest.raises(DatabaseUnavailableError):
+            await through_proxy.check_migrations()
+        await check_database(through_proxy)
 
 
 class TestBusy:

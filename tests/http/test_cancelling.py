@@ -126,14 +126,18 @@ async def test_who_comes_back_within_the_grace_time_keeps_the_answer_going(repli
         await client.provider.hung_up.wait()
 
 
-async def test_a_reader_on_another_server_keeps_the_answer_going(replica, monkeypatch):
+@pytest.mark.parametrize("disconnect", ["continue", "cancel"])
+async def test_a_reader_on_another_server_keeps_the_answer_going(replica, monkeypatch, disconnect):
     monkeypatch.setattr(absence, "ELSEWHERE_S", 0.3)
     monkeypatch.setattr(following, "MARK_EVERY_S", 0.1)
-    here, elsewhere = [await replica(lambda _: ENDLESS, disconnect_grace_s=0.5) for _ in range(2)]
+    here, elsewhere = [
+        await replica(lambda _: ENDLESS, disconnect=disconnect, disconnect_grace_s=0.5) for _ in range(2)
+    ]
     async with asking(here, QUESTION) as stream:
         turn_id = (await stream.until("turn.started"))["turn_id"]
         async with resuming(elsewhere, turn_id) as followed:
             await followed.until("answer.delta")
+            await asyncio.sleep(0.3)
             await stream.response.aclose()
             await asyncio.sleep(1.2)
             assert here.provider.abandoned == 0

@@ -8,6 +8,7 @@ import sys
 from random import Random
 
 import pytest
+from _pytest.logging import LogCaptureHandler
 
 from app.chat import presence
 from app.settings import Secret
@@ -68,23 +69,30 @@ class Traffic:
         self._proxy.drop_all()
 
 
-async def settled(resources, provider, wanted: Holdings, caplog) -> Holdings:
-    """As soon as it is what is wanted, or after some time; without pytest's log records, which may hold frames."""
-    caplog.clear()
+def forget_records() -> None:
+    """Pytest's handlers keep what was logged, and its errors the frames that they passed through."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogCaptureHandler):
+            handler.reset()
+
+
+async def settled(resources, provider, wanted: Holdings) -> Holdings:
+    """As soon as it is what is wanted, or after some time."""
+    forget_records()
     deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
     while (found := await holdings(resources, provider)) != wanted:
         if asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(0.1)
-        caplog.clear()
+        forget_records()
     return found
 
 
-def blocks(embedder, caplog) -> int:
+def blocks(embedder) -> int:
     """Without what is remembered on purpose."""
     embedder._queries._kept.clear()
     linecache.clearcache()  # the source of what an error passed through
-    caplog.clear()
+    forget_records()
     gc.collect()
     return sys.getallocatedblocks()
 
@@ -98,17 +106,17 @@ def soon(monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-async def test_turns_leave_nothing_behind(soon, client, embedder, postgres_proxy, caplog):
+async def test_turns_leave_nothing_behind(soon, client, embedder, postgres_proxy):
     resources, provider = client.app.state.resources, client.provider
     traffic = Traffic(client, postgres_proxy)
     nothing = Holdings(tasks=(await holdings(resources, provider)).tasks)
     kept = []
     for _ in range(2):
         await traffic.run(TURNS // 2)
-        assert (await settled(resources, provider, nothing, caplog))._asdict() == nothing._asdict()
+        assert (await settled(resources, provider, nothing))._asdict() == nothing._asdict()
         traffic.check()
         provider.requests.clear()
-        kept.append((blocks(embedder, caplog), descriptors()))
+        kept.append((blocks(embedder), descriptors()))
     (blocks_before, descriptors_before), (blocks_after, descriptors_after) = kept
     assert blocks_after < blocks_before + BLOCKS_A_TURN * TURNS / 2
     assert descriptors_after < descriptors_before + DESCRIPTORS

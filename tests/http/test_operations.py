@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from app.errors import BookAgentError
+from app.history.conversations import Conversations
 from app.logs import configure_logs
 from app.settings import Secret
 
@@ -45,6 +47,32 @@ async def test_health_names_each_dependency_with_its_latency(client, path):
     expected = {"postgres", "qdrant"} | ({"model"} if "api" in path else set())
     assert set(body["dependencies"]) == expected
     assert all(one["status"] == "ok" and one["latency_ms"] >= 0 for one in body["dependencies"].values())
+
+
+async def test_a_server_whose_migrations_cannot_be_looked_at_is_not_ready(
+    start, make_settings, proxied_url, postgres_proxy
+):
+    client = await start(make_settings(database_url=Secret(proxied_url)))
+    postgres_proxy.lose_reply_to(b"to_regclass")
+    response = await client.get("/health/ready")
+    assert postgres_proxy.has_lost_reply
+    assert (response.status_code, response.json()["dependencies"]["postgres"]["status"]) == (503, "down")
+
+
+async def test_an_answer_that_the_database_refuses_is_counted_as_it_is_told(client, monkeypatch):
+    store = Conversations.store_answer
+
+    async def refuse_answered(self, owner, message_id, answer, *last):
+        if answer.status == "answered":
+            raise BookAgentError("The database refused it.")
+        await store(self, owner, message_id, answer, *last)
+
+    monkeypatch.setattr(Conversations, "store_answer", refuse_answered)
+    assert (await client.post("/api/v1/chat", json={"content": "What is a stilling well?"})).status_code == 500
+    counted = re.findall(
+        r'^book_agent_turns_total{.*status="(\w+)".*} 1', (await client.get("/metrics")).text, re.MULTILINE
+    )
+    assert counted == ["failed"]
 
 
 async def test_metrics_count_requests_by_route_and_answers_by_prompt(client, ask):
