@@ -93,8 +93,7 @@ class Lease:
         _held.discard(self._token)
         if self._prolonging is not None:
             self._prolonging.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._prolonging
+            await asyncio.wait({self._prolonging})
         with contextlib.suppress(BookAgentError):  # it runs out by itself
             holder = await self._holder()
             if holder is not None and holder.token == self._token:

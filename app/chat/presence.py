@@ -115,8 +115,12 @@ class Presence:
         while True:
             await asyncio.sleep(CANCELS_EVERY_S)
             if ids := self._running.ids:
-                with contextlib.suppress(BookAgentError):
+                try:
                     self._cancel(await self._turns.to_cancel(ids))
+                except BookAgentError:
+                    pass
+                except Exception:
+                    log.exception("presence.cancels_broken")
 
     def _cancel(self, turn_ids: Iterable[UUID]) -> None:
         for turn_id in turn_ids:

@@ -11,6 +11,8 @@ from app.errors import BookAgentError, StoppingError
 T = TypeVar("T")
 
 CLOSE_TIMEOUT_S = 5.0
+CANCEL_TIMEOUT_S = 1.0
+"""For what is cancelled to give back what it has."""
 
 
 class RunningTurn(Protocol):
@@ -76,8 +78,10 @@ class RunningTurns:
             done, _ = await asyncio.wait(pending, timeout=CLOSE_TIMEOUT_S)
             if not done:
                 break
-        for task in self._tasks | self._stores:
-            task.cancel()
+        if late := self._tasks | self._stores:
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=CANCEL_TIMEOUT_S)
 
 
 def _held(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

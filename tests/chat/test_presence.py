@@ -202,3 +202,31 @@ async def test_whatever_goes_wrong_with_others_turns_a_process_goes_on_to_show_t
         seen = query(database_url, LAST_SEEN)
         await asyncio.sleep(0.2)
         assert query(database_url, LAST_SEEN) > seen
+
+
+async def test_cancels_are_looked_for_again_whatever_goes_wrong(settings, database, turns, conversations, monkeypatch):
+    class Turn:
+        def __init__(self) -> None:
+            self.is_cancelled = asyncio.Event()
+
+        def cancel(self) -> None:
+            self.is_cancelled.set()
+
+    turn, turn_id, asked = Turn(), uuid.uuid4(), []
+
+    async def fail_once(_, ids):
+        asked.append(ids)
+        if len(asked) == 1:
+            raise ZeroDivisionError
+        return ids
+
+    running = RunningTurns()
+    running._turns[turn_id] = turn
+    monkeypatch.setattr(presence, "CANCELS_EVERY_S", 0.01)
+    monkeypatch.setattr(Turns, "to_cancel", fail_once)
+    ours = Presence(settings, Processes(database), turns, conversations, running, Followed(turns))
+    watching = asyncio.create_task(ours.watch_cancels())
+    async with asyncio.timeout(5):
+        await turn.is_cancelled.wait()
+    watching.cancel()
+    assert asked[:2] == [[turn_id]] * 2
