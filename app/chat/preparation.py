@@ -8,6 +8,7 @@ from app.book.locating import Locator
 from app.chat.asking import Asked
 from app.chat.events import Event, Refusal, ToolStarted, finished
 from app.chat.material import message_of
+from app.chat.questions import is_about_book
 from app.chat.refusals import refusal_before, refuse
 from app.chat.searching import call_id, first_queries, first_search
 from app.settings import RetrievalMode
@@ -38,7 +39,8 @@ async def prepare(
     if mode == "agentic":
         return Prepared([])
     passages = await _searched(first_queries(asked.question, earlier), context, emit)
-    return Prepared([message_of(passages, page=asked.narrowing.page)], refusal_before(context))
+    refusal = None if is_about_book(asked.question) else refusal_before(context)
+    return Prepared([message_of(passages, page=asked.narrowing.page)], refusal)
 
 
 async def _searched(queries: list[str], context: TurnContext, emit: Callable[[Event], None]) -> str:

@@ -28,6 +28,19 @@ def is_about_conversation(question: str) -> bool:
     return ABOUT_CONVERSATION.match(question) is not None
 
 
+ABOUT_BOOK = re.compile(
+    r"""[^.?!]*\b(?:this|the|your)\ (?:whole\ |entire\ )?(?:book|textbook|course|documentation|docs|guide|manual|handbook)
+        (?:\ (?:is|was))?(?:\ (?:about|cover|contain|teach|treat|deal\ with|for|aimed\ at|written\ for
+            |structured|organi[sz]ed))?[.?!\s]*$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def is_about_book(question: str) -> bool:
+    """As a whole, as in "What is this book about?"."""
+    return ABOUT_BOOK.match(question) is not None
+
+
 SHORT = 3
 """Words; a question of so few leans on the one before."""
 LEANING = re.compile(

@@ -5,17 +5,20 @@ import time
 from collections.abc import Sequence
 
 from app.chat.events import Search
-from app.chat.questions import cores, leans_on_earlier, without_courtesies
+from app.chat.questions import cores, is_about_book, leans_on_earlier, without_courtesies
 from tools import search_book
 from tools.context import Findings, FoundPassage, ToolCall, TurnContext
 
 FROM_SECOND = 3
 """Passages that a second query adds."""
+BEGINNING = "Introduction, overview and preface: what this book is about and whom it is for"
 
 
 def first_queries(question: str, earlier: str | None) -> list[str]:
-    """Best first. Of several sentences, those that ask are searched alone, too."""
+    """Best first. Of several sentences, those that ask are searched alone, too; of the whole book, its beginning is."""
     asked = without_courtesies(question)
+    if is_about_book(asked):
+        return [asked, BEGINNING]
     if earlier is not None and leans_on_earlier(asked):
         return [f"{earlier} {asked}"[-search_book.LONGEST_QUERY :], asked]
     return list(dict.fromkeys([asked, *cores(asked)]))

@@ -7,7 +7,7 @@ from app.chat.asking import Asked
 from app.chat.events import Event, ToolFinished, ToolStarted
 from app.chat.material import HEAD, PAGE, SELECTED, is_material, message_of
 from app.chat.preparation import Prepared, prepare
-from app.chat.searching import searches_of
+from app.chat.searching import BEGINNING, searches_of
 from app.chat.sources import BookOfTurn
 from app.metrics import Metrics
 from tests.fakes.sources import HistoryInMemory
@@ -55,6 +55,12 @@ async def test_the_search_is_told_as_a_call_of_the_tool(preparation):
     assert started == ToolStarted("search_book", "first-1")
     assert isinstance(finished, ToolFinished)
     assert (finished.tool, finished.call_id, finished.found) == ("search_book", "first-1", 3)
+
+
+async def test_a_question_about_the_whole_book_is_never_off_topic_and_searches_its_beginning(preparation):
+    _, refusal = await preparation(Asked("What is this book about?"))
+    assert refusal is None
+    assert [call.query for call in preparation.context.calls.values()] == ["What is this book about?", BEGINNING]
 
 
 async def test_a_follow_up_is_searched_with_the_question_before_and_alone(preparation):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.chat.questions import core, is_about_conversation, leans_on_earlier, small_talk, topic
+from app.chat.questions import core, is_about_book, is_about_conversation, leans_on_earlier, small_talk, topic
 
 
 @pytest.mark.parametrize(
@@ -204,3 +204,32 @@ def test_a_question_with_my_or_your_may_be_about_the_book(question):
 )
 def test_there_are_many_ways_to_ask_about_the_conversation(question):
     assert is_about_conversation(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is this book about?",
+        "What does the book cover?",
+        "Who is this textbook for?",
+        "Can you summarize the whole book?",
+        "Give me an overview of this course",
+        "How is the documentation organized?",
+    ],
+)
+def test_a_question_about_the_whole_book_is_seen_as_one(question):
+    assert is_about_book(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the book say about tides?",
+        "What is a tide?",
+        "Which chapter of this book treats gauges?" + " Is it long?",
+        "Is the book's gauge calibrated?",
+        "How do I calibrate a gauge by the manual procedure?",
+    ],
+)
+def test_a_question_about_something_in_it_is_not(question):
+    assert not is_about_book(question)
