@@ -8,7 +8,8 @@ from typing import NamedTuple
 from app.grounding.units import Unit, unit_at
 from app.grounding.words import NUMERALS
 
-SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+SUFFIXES = {"k": 1e3, "M": 1e6, "mn": 1e6, "bn": 1e9}
 LOOSE = re.compile(
     r"\b(?:(?P<two>both|pairs?|twice|doubl\w+)|(?P<one>once|single|one)|(?P<three>tripl\w+)|(?P<four>quadrupl\w+))\b"
 )
@@ -16,16 +17,24 @@ LOOSE = re.compile(
 _TENS = "|".join(word for word, value in NUMERALS.items() if value >= 20)  # noqa: PLR2004
 _ONES = "|".join(word for word, value in NUMERALS.items() if value < 20)  # noqa: PLR2004
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d.]*\d)|\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3}(?!\w))?|\.\d+"
+_BEFORE_DIGITS = (
+    r"(?:(?<![^\W_])(?<![.^\[])(?<!\w_)|(?<=\^)(?<![\w)\]}]\^)|(?<=\[)(?<![\w)\]`]\[)(?!(?<!\\\[)\d+\])"
+    r"|(?<=x)(?<!\wx)(?!(?:32|64|86)(?!\d))(?=\d+\s))"
+)
+"""No part of a name, an index or a power: "[90 minutes]", "^90 minutes" and "x128 characters" have a number."""
+_SCALE = "|".join(SCALES)
 NUMBER = re.compile(
-    rf"(?<![\w.^\[])(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
+    rf"{_BEFORE_DIGITS}(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
+    rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w))?"
     rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
-    rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={'|'.join(SCALES)}))"
-    rf"(?P<scale>(?:[ -]?(?:{'|'.join(SCALES)})\b)*)|(?:{'|'.join(SCALES)})(?=fold))(?:\b|fold\b)",
+    rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={_SCALE}))"
+    rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b)",
     re.IGNORECASE,
 )
 LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
 JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
 ARTICLE = re.compile(r"\s+(?:of\s+)?an?\b")
+SCALE = re.compile(rf"\s+(?P<scale>{_SCALE})\b", re.IGNORECASE)
 AND_HALF = re.compile(r"\s+and\s+a\s+half\b")
 
 
@@ -85,12 +94,15 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity:
     if match["half"] is not None and (article := ARTICLE.match(text, end)):
         end = article.end()
     value = _value(match)
+    scale = SCALE.match(text, end) if match["half"] is not None else None
+    if scale:
+        value, end = value * _scale(scale["scale"]), scale.end()
     if and_half := AND_HALF.match(text, end):
         value, end = value + 0.5, and_half.end()
     unit, unit_end = unit_at(text, end)
     is_claim = unit is not None or (match["word"] or "").lower() != "one"
     if match["half"] is not None:
-        is_claim = unit is not None
+        is_claim = unit is not None or scale is not None
     return Quantity(value, unit, match.start(), unit_end if unit else end, is_claim)
 
 
@@ -102,6 +114,8 @@ def _value(match: re.Match[str]) -> float:
     value = float(match["digits"].replace(",", ""))
     if match["power"]:
         value = _raised(value, int(match["power"][1:]))
+    if match["times"]:
+        value *= SUFFIXES.get(match["times"].strip()) or _scale(match["times"])
     return -value if match["sign"] and match["sign"] != "+" else value
 
 
@@ -115,8 +129,12 @@ def _raised(value: float, power: int) -> float:
 def _of_words(words: str) -> float:
     parts = re.findall(r"[a-z]+", words)
     small = sum(NUMERALS[part] for part in parts if part in NUMERALS)
-    scale = math.prod(SCALES[part] for part in parts if part in SCALES)
+    scale = _scale(words)
     return (small or 1) * scale if scale != 1 else float(small)
+
+
+def _scale(words: str) -> float:
+    return math.prod(SCALES.get(part, 1.0) for part in re.findall(r"[a-z]+", words.lower()))
 
 
 def _is_close(one: float, other: float) -> bool:

@@ -28,13 +28,19 @@ class TestQuantities:
         ("text", "values"),
         [
             ("1,000 or 1e3 or 10^3 or a thousand", [1000] * 4),
-            ("twenty-five, two hundred, 3 million", [25, 200, 3]),
+            ("twenty-five, two hundred, 3 million", [25, 200, 3e6]),
             ("minus -5 but 3-5 and x-5", [-5, 3, 5, 5]),
             ("two and a half hours", [2.5]),
             ("half a second", [0.5]),
             ("1. one item\n2) another of 7", [1, 7]),
             ("v^2, tf2, ROS2 and 3D", [3]),
-            ("[1, 2]", [2]),
+            ("[1, 2], [90 minutes], \\[90\\] days", [1, 2, 90, 90]),
+            ("the third is x[0], see [12], (`[0]`) or [3](page)", []),
+            ("^90 minutes, _90_ days, x128 characters", [90, 90, 128]),
+            ("x86 and x64 machines, v2, h264, a_12, x^90", []),
+            ("64 million, 10 thousand, 64k, 1.5 bn, 64 dozen", [64e6, 1e4, 64e3, 1.5e9, 768]),
+            ("64,000,000 or 64M, half a million, half a dozen, a dozen", [64e6, 64e6, 5e5, 6, 12]),
+            ("64 kB, 64kB, 10-fold, 300 K", [64, 64, 10, 300]),
         ],
         ids=[
             "spellings",
@@ -44,7 +50,13 @@ class TestQuantities:
             "half",
             "numbers of list items",
             "parts of names",
-            "after a bracket",
+            "in brackets",
+            "in brackets of an index or a link",
+            "after a sign",
+            "parts of names in prose",
+            "scales",
+            "scales of other spellings",
+            "no scales",
         ],
     )
     def test_are_read_as_values(self, text, values):
@@ -106,6 +118,9 @@ class TestNumbers:
             ("The rate is 50 Hz.", "rate_hz: 50"),
             ("It takes a few seconds.", "It takes about 5 s."),
             ("It weighs 50 kg.", "Its mass is 50 kilograms."),
+            ("It has 64 million characters.", "It has 64,000,000 characters."),
+            ("It has 64 million characters.", "It has 64 million characters."),
+            ("It has 64k characters.", "It has 64 thousand characters."),
         ],
         ids=[
             "a word for a digit",
@@ -117,6 +132,9 @@ class TestNumbers:
             "the unit in the name",
             "a unit alone",
             "a spelled unit",
+            "a scale",
+            "a scale as it is",
+            "a scale as a letter",
         ],
     )
     def test_that_the_passage_has_are_right(self, sentence, passage):
@@ -132,6 +150,11 @@ class TestNumbers:
             ("It takes a few minutes.", "It takes a few seconds.", "minutes"),
             ("It falls by 40.", "It falls by 40.5.", "40"),
             ("About 33 percent.", "1 of 3.", "33 percent"),
+            ("It has 64 million characters.", "It has 64 characters.", "64 million"),
+            ("It weighs 10k tonnes.", "It weighs 10 tonnes.", "10k tonnes"),
+            ("It takes 54 dozen.", "It takes 54.", "54 dozen"),
+            ("It takes [90 minutes].", "It takes 60 minutes.", "90 minutes"),
+            ("It has x128 characters.", "It has 64 characters.", "128"),
         ],
         ids=[
             "changed",
@@ -141,6 +164,11 @@ class TestNumbers:
             "a unit alone",
             "rounded",
             "computed",
+            "a scale",
+            "a scale as a letter",
+            "a dozen",
+            "in brackets",
+            "after an x",
         ],
     )
     def test_that_it_has_not_are_named(self, sentence, passage, named):
