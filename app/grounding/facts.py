@@ -17,7 +17,25 @@ VERSION = re.compile(
 )
 DATE = re.compile(r"(?<!\d)\d{4}-\d{2}(?:-\d{2})?(?!\d)")
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-MONTH = re.compile(rf"\b(?:{MONTHS})\b(?=\s+\d)|(?<=\bin )(?:{MONTHS})\b")
+MONTH = re.compile(rf"\b(?:{MONTHS})\b(?=\s+\d)|(?:(?<=\bin )|(?<=\d )|(?<=\d(?:st|nd|rd|th) ))(?:{MONTHS})\b")
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?\b"
+_TO = r"\s?(?:[-–,]|and|to|or)\s?"
+DATED = re.compile(
+    rf"(?P<days>(?:\b{_DAY}(?:{_TO}|\s+(?:of\s+)?)){{0,4}})\b(?P<month>{MONTHS})\b"
+    rf"(?P<more_days>(?:\s+{_DAY}(?:{_TO}{_DAY})?)?)(?:(?:,|\s+of)?\s+(?P<year>\d{{4}})\b)?"
+)
+NO_NAMES = STOP_WORDS | {
+    "around",
+    "within",
+    "since",
+    "nearly",
+    "roughly",
+    "almost",
+    "approximately",
+    "exactly",
+    "every",
+}
+"""Words before a number that is not theirs, as months are."""
 NAMED_NUMBER = re.compile(r"\b(?P<name>[A-Z][\w+]*)[ -](?P<number>\d+(?:\.\d+)*)(?![\w%°]|\.\d)")
 EMPHASIS = re.compile(r"(?<![*\w])(?P<mark>\*{1,2}|_)(?=\S)(?P<term>[\w-]+)(?P=mark)(?![*\w])")
 ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]*[A-Z](?:s|es)?\b|(?<![\w-])[A-Z]{2,}\d+\b")
@@ -77,11 +95,27 @@ def _wrong_literals(sentence: str, evidence: str) -> Iterator[str]:
     for match in chain(DATE.finditer(sentence), MONTH.finditer(sentence)):
         if match.group() not in evidence:
             yield f"the date {match.group()} is not in the passage"
+    said = [*_dates(evidence)]
+    for month, part, number in _dates(sentence):
+        others = [one for one in said if one[:2] == (month, part)]
+        if others and (month, part, number) not in others:
+            yield f"the date {number} {month} is not in the passage"
+
+
+def _dates(text: str) -> Iterator[tuple[str, str, int]]:
+    """Of each date the month with its days, and with the year."""
+    for match in DATED.finditer(text):
+        for day in re.findall(r"\d+", match["days"] + match["more_days"]):
+            yield match["month"], "day", int(day)
+        if match["year"]:
+            yield match["month"], "year", int(match["year"])
 
 
 def _wrong_names(sentence: str, evidence: str) -> Iterator[str]:
     """A name that has a number here and only other numbers in the evidence."""
     for match in NAMED_NUMBER.finditer(sentence):
+        if match["name"].lower() in NO_NAMES or re.fullmatch(MONTHS, match["name"]):
+            continue
         name, number = re.escape(match["name"]), re.escape(match["number"])
         others = re.search(rf"\b{name}[ -]\d", evidence)
         if others and not re.search(rf"\b{name}[ -]{number}(?![\w]|\.\d)", evidence):

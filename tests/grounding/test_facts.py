@@ -215,6 +215,38 @@ class TestDatesAndVersions:
     def test_that_it_has_not_are_named(self, sentence):
         assert wrong(sentence, self.PASSAGE)
 
+    SALTWORKS = (
+        "In 1797 the saltworks had 30 pans, 29 boilers and 12 wells. On 30 September 1980 they closed.\n"
+        "The fair is held from 1 to 5 May; on 29 June 1981 it failed."
+    )
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "In 1980, the saltworks closed.",
+            "The saltworks closed on September 30, 1980.",
+            "They closed on the 30th of September 1980.",
+            "The fair begins on 1 May.",
+            "After 1797 they grew, Since 1980 not.",
+        ],
+    )
+    def test_in_another_order_are_right(self, sentence):
+        assert wrong(sentence, self.SALTWORKS) == []
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "The saltworks closed on September 29, 1980.",
+            "They closed on the 29th of September.",
+            "They closed on 30 October 1980.",
+            "They closed on 30th June.",
+            "They closed in September 1981.",
+            "The fair begins on May 12.",
+        ],
+    )
+    def test_of_another_day_month_or_year_are_named(self, sentence):
+        assert wrong(sentence, self.SALTWORKS)
+
 
 class TestAsides:
     PASSAGE = (
