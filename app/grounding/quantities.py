@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.grounding.units import Unit, unit_at
+from app.grounding.units import Unit, unit_at, unit_of_symbol
 from app.grounding.words import NUMERALS
 
 SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-SUFFIXES = {"k": 1e3, "M": 1e6, "mn": 1e6, "bn": 1e9}
+SUFFIXES = {"k": 1e3, "M": 1e6, "m": 1e6, "mn": 1e6, "bn": 1e9}
 LOOSE = re.compile(
     r"\b(?:(?P<two>both|pairs?|twice|doubl\w+)|(?P<one>once|single|one)|(?P<three>tripl\w+)|(?P<four>quadrupl\w+))\b"
 )
@@ -24,8 +24,10 @@ _BEFORE_DIGITS = (
 """No part of a name, an index or a power: "[90 minutes]", "^90 minutes" and "x128 characters" have a number."""
 _SCALE = "|".join(SCALES)
 NUMBER = re.compile(
+    rf"(?:(?P<currency>US\$|\$(?![^$\n]{{0,40}}[^\s$]\$)|[€£¥]|\b(?-i:USD|EUR|GBP|JPY)(?=\s))\s?)?"
     rf"{_BEFORE_DIGITS}(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
-    rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w))?"
+    rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w)"
+    rf"|(?(currency)(?-i:m)\b|(?!)))?"
     rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
     rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={_SCALE}))"
     rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b)",
@@ -99,7 +101,8 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity:
         value, end = value * _scale(scale["scale"]), scale.end()
     if and_half := AND_HALF.match(text, end):
         value, end = value + 0.5, and_half.end()
-    unit, unit_end = unit_at(text, end)
+    symbol = match["currency"]
+    unit, unit_end = unit_of_symbol(symbol.upper(), text, end) if symbol else unit_at(text, end)
     is_claim = unit is not None or (match["word"] or "").lower() != "one"
     if match["half"] is not None:
         is_claim = unit is not None or scale is not None

@@ -21,7 +21,8 @@ _TABLE = (
     ("length", "1e-6:µm μm um micrometre micrometres micrometer micrometers micron microns;0.0254:inch inches"),
     ("time", "1:s sec second seconds;1e-3:ms millisecond milliseconds;1e-6:µs μs us microsecond microseconds"),
     ("time", "1e-9:ns nanosecond nanoseconds;60:min minute minutes;3600:h hr hour hours;86400:day days"),
-    ("time", "604800:week weeks;2629746:month months;31556952:year years"),
+    ("time", "604800:week weeks;1209600:fortnight fortnights;2629746:month months;31556952:year years"),
+    ("time", "315569520:decade decades;3155695200:century centuries"),
     ("rate", "1:Hz hz hertz fps;1e3:kHz khz kilohertz;1e6:MHz megahertz;1e9:GHz gigahertz"),
     ("count", "1:times frames images samples updates cycles iterations steps messages"),
     ("mass", "1:kg kilogram kilograms kilogramme kilogrammes;1e-3:g gram grams;1e-6:mg;1e3:t tonne tonnes"),
@@ -30,7 +31,15 @@ _TABLE = (
     ("degrees", "1:° deg degree degrees"),
     ("radians", "1:rad radian radians;1e-3:mrad milliradian milliradians"),
     ("turns", "1:rev revolution revolutions turns rotations"),
-    ("temperature", "1:°C celsius;1:K kelvin"),
+    ("temperature", "1:°C celsius degc degree_celsius degree-celsius degrees_celsius;1:K kelvin"),
+    ("fahrenheit", "1:°F fahrenheit degf degree_fahrenheit degree-fahrenheit degrees_fahrenheit"),
+    ("volume", "1e-3:l L litre litres liter liters;1e-6:ml mL millilitre millilitres milliliter milliliters"),
+    ("volume", "1e-4:dl dL decilitre decilitres deciliter deciliters;1e-5:cl cL centilitre centilitres"),
+    ("dollar", "1:$ US$ USD dollar dollars"),
+    ("euro", "1:€ EUR euro euros"),
+    ("pound", "1:£ GBP pound pounds lb lbs;1e-2:pence"),
+    ("yen", "1:¥ JPY yen"),
+    ("cent", "1:cent cents"),
     ("share", "1:% percent"),
     ("power", "1:W watt watts;1e3:kW kilowatt kilowatts;1e-3:mW"),
     ("energy", "1:J joule joules;3600:Wh;3.6e6:kWh;1e3:kJ"),
@@ -41,9 +50,12 @@ _TABLE = (
     ("information", "8e9:GB gigabyte gigabytes;8e12:TB terabyte terabytes;1e6:Mbit megabit megabits;1e9:Gbit"),
     ("level", "1:dB decibel decibels"),
 )
-"""Of each quantity the factors with their spellings; symbols keep their case, words are in lower case."""
+"""Of each quantity the factors with their spellings; symbols keep their case, words are in lower case, "_" is a blank.
+
+A pound is one of money or of mass.
+"""
 _SPELLINGS = {
-    name: (quantity, float(factor))
+    name.replace("_", " "): (quantity, float(factor))
     for quantity, groups in _TABLE
     for factor, names in (group.split(":") for group in groups.split(";"))
     for name in names.split()
@@ -52,7 +64,9 @@ _LOWER = frozenset(name.lower() for name in _SPELLINGS)
 _NAME = "|".join(re.escape(name) for name in sorted(_SPELLINGS, key=len, reverse=True))
 _POWER = r"(?:\^?(?P<power>-?\d|²|³)|\s+(?P<word_power>squared|cubed))?"
 _END = r"(?![^\W_])"
-_FIRST = re.compile(rf"(?:\s|-)?(?:\s?per cent\b(?P<cent>)|(?P<name>{_NAME}){_POWER}{_END})", re.IGNORECASE)
+_FIRST = re.compile(
+    rf"(?:\s|-)?(?!(?<=\w)\$)(?:\s?per cent\b(?P<cent>)|(?P<name>{_NAME}){_POWER}{_END})", re.IGNORECASE
+)
 _NEXT = re.compile(
     rf"(?P<by>\s?/\s?|\s+per\s+|\s+(?:an?|every|each)\s+|(?P<product>[·*⋅-]|\s))(?P<name>{_NAME}){_POWER}{_END}",
     re.IGNORECASE,
@@ -75,6 +89,12 @@ def unit_at(text: str, start: int) -> tuple[Unit | None, int]:
     powers: dict[str, int] = {}
     factor = _multiplied(powers, spelled, _power(first))
     return _compound(powers, factor, text, first.end())
+
+
+def unit_of_symbol(symbol: str, text: str, start: int) -> tuple[Unit | None, int]:
+    """The unit of a sign before a number, such as "€", with what it is per: that stands after the number."""
+    quantity, factor = _SPELLINGS[symbol]
+    return _compound({quantity: 1}, factor, text, start)
 
 
 def unit_of_suffix(name: str) -> Unit | None:
@@ -118,12 +138,12 @@ def _multiplied(powers: dict[str, int], spelled: tuple[str, float], power: int) 
 
 
 def _dimension(powers: dict[str, int]) -> Dimension:
-    """A rate is one over a time; a torque is a force times a length; what is counted has no dimension of its own."""
+    """A rate is one over a time; a torque is a force times a length, a volume a length cubed; a count has none."""
     plain = dict(powers)
     time = plain.pop("time", 0) - plain.pop("rate", 0)
     torque = plain.pop("torque", 0)
     plain["force"] = plain.get("force", 0) + torque
-    plain["length"] = plain.get("length", 0) + torque
+    plain["length"] = plain.get("length", 0) + torque + 3 * plain.pop("volume", 0)
     if time:
         plain.pop("count", None)
     return tuple(sorted((name, power) for name, power in (plain | {"time": time}).items() if power))
