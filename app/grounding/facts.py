@@ -3,20 +3,20 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from math import isclose
 
 from app.book.bm25 import STOP_WORDS
 from app.grounding.asides import of_another_name
 from app.grounding.evidence import Evidence
 from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas
 from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
-from app.grounding.units import unit_at
-from app.grounding.words import is_same_family
+from app.grounding.units import CURRENCIES, Unit, unit_at
+from app.grounding.words import MONTHS, is_same_family
 
 VERSION = re.compile(
     r"(?<![\w.])v?(?P<version>\d+(?:\.\d+){2,}(?:-?[a-z]+\d*)?)(?!\w)|(?<!\w)v(?P<short>\d+(?:\.\d+)?)(?!\w)"
 )
 DATE = re.compile(r"(?<!\d)\d{4}-\d{2}(?:-\d{2})?(?!\d)")
-MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 MONTH = re.compile(rf"\b(?:{MONTHS})\b(?=\s+\d)|(?:(?<=\bin )|(?<=\d )|(?<=\d(?:st|nd|rd|th) ))(?:{MONTHS})\b")
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?\b"
 _TO = r"\s?(?:[-–,]|and|to|or)\s?"
@@ -75,7 +75,23 @@ def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:
     """With its unit; a number of a table may have it in the head, one of code in the name before it."""
     if any(quantity.is_stated_by(other) for one in cited for other in one.quantities):
         return True
-    return quantity.unit is None and any(quantity.value in one.loose for one in cited)
+    if quantity.unit is None:
+        return any(quantity.value in one.loose for one in cited)
+    return any(_is_written_apart(quantity.value, unit, one) for one in cited for unit in _loose_units(quantity))
+
+
+def _loose_units(quantity: Quantity) -> Iterator[Unit]:
+    """Currencies and times of rates may stand elsewhere than their numbers: "Prices are in euros."."""
+    unit = quantity.unit
+    if unit is not None and quantity.is_of_things:
+        yield Unit((("time", 1),), 1 / unit.factor)
+    elif unit is not None and CURRENCIES.issuperset(name for name, _ in unit.dimension):
+        yield unit
+
+
+def _is_written_apart(value: float, unit: Unit, one: Evidence) -> bool:
+    bare = any(other.unit is None and other.value == value for other in one.quantities)
+    return bare and any(other.dimension == unit.dimension and isclose(other.factor, unit.factor) for other in one.units)
 
 
 def _wrong_units(sentence: str, counted: Sequence[Quantity], cited: Sequence[Evidence]) -> Iterator[str]:

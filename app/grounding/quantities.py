@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.grounding.units import Unit, unit_at, unit_of_symbol
-from app.grounding.words import NUMERALS
+from app.grounding.units import Unit, rate_at, unit_at, unit_of_symbol
+from app.grounding.words import MONTHS, NUMERALS
 
 SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 SUFFIXES = {"k": 1e3, "M": 1e6, "m": 1e6, "mn": 1e6, "bn": 1e9}
@@ -35,6 +35,7 @@ NUMBER = re.compile(
 )
 LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
 JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
+YEAR = re.compile(rf"\b(?:in|since|until|during|of|{MONTHS})\s+[12]\d{{3}}\Z", re.IGNORECASE)
 ARTICLE = re.compile(r"\s+(?:of\s+)?an?\b")
 SCALE = re.compile(rf"\s+(?P<scale>{_SCALE})\b", re.IGNORECASE)
 AND_HALF = re.compile(r"\s+and\s+a\s+half\b")
@@ -47,6 +48,8 @@ class Quantity(NamedTuple):
     end: int
     is_claim: bool = True
     """"one" alone may be a pronoun."""
+    is_of_things: bool = False
+    """A rate of what is no unit, such as "600 requests per minute"."""
 
     def is_stated_by(self, other: "Quantity") -> bool:
         """Equal in value and in dimension; a number that has no unit here is stated by one that has."""
@@ -72,8 +75,8 @@ def quantities(text: str) -> list[Quantity]:
             found.append(_quantity(text, match))
     for index in range(len(found) - 2, -1, -1):
         here, following = found[index : index + 2]
-        if here.unit is None and following.unit and JOINT.fullmatch(text, here.end, following.start):
-            found[index] = here._replace(unit=following.unit, is_claim=True)
+        if here.unit is None and following.unit and _is_joined(text, here, following):
+            found[index] = following._replace(value=here.value, start=here.start, end=here.end, is_claim=True)
     return found
 
 
@@ -81,6 +84,12 @@ def loose_numbers(text: str) -> Iterator[int]:
     """What words such as "both" say of a number."""
     for match in LOOSE.finditer(text.lower()):
         yield NUMERALS[str(match.lastgroup)]
+
+
+def _is_joined(text: str, here: Quantity, following: Quantity) -> bool:
+    """As in a range; not "In 1205, 5,200 tonnes"."""
+    joint = JOINT.fullmatch(text, here.end, following.start)
+    return joint is not None and (joint[0].strip() != "," or not YEAR.search(text, max(0, here.start - 12), here.end))
 
 
 def _numbers_item(text: str, match: re.Match[str], ends: set[int]) -> bool:
@@ -103,10 +112,13 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity:
         value, end = value + 0.5, and_half.end()
     symbol = match["currency"]
     unit, unit_end = unit_of_symbol(symbol.upper(), text, end) if symbol else unit_at(text, end)
+    is_of_things = unit is None
+    if is_of_things:
+        unit, unit_end = rate_at(text, end)
     is_claim = unit is not None or (match["word"] or "").lower() != "one"
     if match["half"] is not None:
         is_claim = unit is not None or scale is not None
-    return Quantity(value, unit, match.start(), unit_end if unit else end, is_claim)
+    return Quantity(value, unit, match.start(), unit_end if unit else end, is_claim, is_of_things)
 
 
 def _value(match: re.Match[str]) -> float:

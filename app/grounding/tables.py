@@ -3,9 +3,13 @@
 import re
 from itertools import pairwise
 
-from app.grounding.units import Unit, unit_at
+from app.grounding.units import Unit, rate_at, unit_at
 
-HEAD_UNIT = re.compile(r"[(\[](?:in )?(?P<bracketed>[^)\]]+)[)\]]|,\s*(?:in )?(?P<plain>\S+)\s*\Z")
+_WORD = r"[^\s()\[\]]+"
+HEAD_UNIT = re.compile(
+    r"[(\[](?:in )?(?P<bracketed>[^)\]]+)[)\]]"
+    rf"|(?:,\s*(?:in )?|\bin |\s/\s)(?=(?P<plain>{_WORD}(?: {_WORD}){{0,3}})\Z)"
+)
 BORDER = re.compile(r"(?<!\\)\|")
 
 
@@ -22,8 +26,20 @@ def column_unit(text: str, line: int, position: int) -> Unit | None:
     head, row = (text[start:].split("\n", 1)[0] for start in (_first_row(text, line), line))
     heads, columns = cells(head), cells(row)
     column = next((index for index, (_, end) in enumerate(columns) if position - line < end), len(heads))
-    found = HEAD_UNIT.search(head[slice(*heads[column])]) if column < len(heads) else None
-    return unit_at(found["bracketed"] or found["plain"], 0)[0] if found else None
+    return _head_unit(head[slice(*heads[column])].strip(" \t*_")) if column < len(heads) else None
+
+
+def _head_unit(head: str) -> Unit | None:
+    """Of "Wait (ms)", "Output in tonnes" and "Output / t"; "Requests per minute" is a rate."""
+    rate, end = rate_at(f" {head}", 0)
+    if rate is not None and end > len(head):
+        return rate
+    for match in HEAD_UNIT.finditer(head):
+        name = f" {match['bracketed'] or match['plain']}"
+        unit, end = max(unit_at(name, 0), rate_at(name, 0), key=lambda found: found[1])
+        if match["bracketed"] or end == len(name):
+            return unit
+    return None
 
 
 def _first_row(text: str, line: int) -> int:

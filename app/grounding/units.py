@@ -12,6 +12,8 @@ class Unit(NamedTuple):
     factor: float
 
 
+PER_TIME: Dimension = (("time", -1),)
+CURRENCIES = frozenset(["dollar", "euro", "pound", "yen", "cent"])
 COUNTED: Dimension = (("count", 1),)
 """Of "3 times": a bare number."""
 _TABLE = (
@@ -71,6 +73,7 @@ _NEXT = re.compile(
     rf"(?P<by>\s?/\s?|\s+per\s+|\s+(?:an?|every|each)\s+|(?P<product>[·*⋅-]|\s))(?P<name>{_NAME}){_POWER}{_END}",
     re.IGNORECASE,
 )
+_THINGS = re.compile(r"(?:(?:\s+[a-z][\w-]*){0,2}\s+[a-z][\w-]*s)?(?=\s+(?:per|an?|every|each)\s|\s?/)", re.IGNORECASE)
 _PER = re.compile(r"\s+per\s+(?=second\b|minute\b|hour\b)", re.IGNORECASE)
 _POWERS = {"²": 2, "³": 3, "squared": 2, "cubed": 3}
 
@@ -91,6 +94,13 @@ def unit_at(text: str, start: int) -> tuple[Unit | None, int]:
     return _compound(powers, factor, text, first.end())
 
 
+def rate_at(text: str, start: int) -> tuple[Unit | None, int]:
+    """Of things that are no unit, such as "requests per minute"; they may be left out."""
+    things = _THINGS.match(text, start)
+    unit, end = _compound({}, 1.0, text, things.end()) if things else (None, start)
+    return (unit, end) if unit is not None and unit.dimension == PER_TIME else (None, start)
+
+
 def unit_of_symbol(symbol: str, text: str, start: int) -> tuple[Unit | None, int]:
     """The unit of a sign before a number, such as "€", with what it is per: that stands after the number."""
     quantity, factor = _SPELLINGS[symbol]
@@ -104,7 +114,7 @@ def unit_of_suffix(name: str) -> Unit | None:
 
 def mentions(text: str) -> set[Unit]:
     """The units that stand in a text, with a number or without one."""
-    words = re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?|[%°]", text)
+    words = re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?|[%°$€£¥]", text)
     found = (unit_at(word, 0)[0] for word in words if word.partition("/")[0].lower() in _LOWER)
     return {unit for unit in found if unit is not None}
 

@@ -36,6 +36,7 @@ NUMERALS = dict(
 ) | dict(
     zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True)
 )
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 SHORTEST_PREFIX, SHARED = 4, 0.7
 """Letters, and their share, that stems of one family such as "optim" and "optimis" begin with at least."""
 KNOWN_WORDS = 16384

@@ -191,6 +191,65 @@ class TestNumbers:
     def test_that_it_has_not_are_named(self, sentence, passage, named):
         assert [problem for problem in wrong(sentence, passage) if named in problem]
 
+    @pytest.mark.parametrize(
+        "passage",
+        [
+            "It serves 600 requests per minute.",
+            "It serves 600 requests a minute.",
+            "It serves 600 requests/min.",
+            "It serves 600 very long requests each minute.",
+            "The limit per minute is 600 requests.",
+            "It serves 10 requests per second.",
+            "It serves 500 to 600 requests every minute.",
+            "| Plan | Requests per minute |\n| --- | --- |\n| Pro | 600 |",
+            "| Plan | Requests (per minute) |\n| --- | --- |\n| Pro | 600 |",
+            "| Plan | Requests / min |\n| --- | --- |\n| Pro | 600 |",
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("sentence", "is_right"),
+        [
+            ("It serves 600 requests per minute.", True),
+            ("It serves 600 requests a minute.", True),
+            ("It serves 600 requests.", True),
+            ("It serves 600 requests per hour.", False),
+            ("It serves 600 requests/day.", False),
+            ("It serves 600 requests each week.", False),
+        ],
+    )
+    def test_of_a_rate_have_its_time(self, sentence, is_right, passage):
+        if "10" in passage:
+            sentence = sentence.replace("600 requests.", "10 requests.")
+        assert (wrong(sentence, passage) == []) == is_right
+
+    @pytest.mark.parametrize(
+        ("sentence", "passage", "is_right"),
+        [
+            ("It costs 100 euros.", "Prices are in euros: basic 100, pro 200.", True),
+            ("It costs €100.", "| Plan | Price (€) |\n| --- | --- |\n| Basic | 100 |", True),
+            ("It costs 100 dollars.", "Prices are in euros: basic 100, pro 200.", False),
+            ("It costs $100.", "| Plan | Price (€) |\n| --- | --- |\n| Basic | 100 |", False),
+        ],
+    )
+    def test_of_a_price_may_stand_apart_from_the_currency(self, sentence, passage, is_right):
+        assert (wrong(sentence, passage) == []) == is_right
+
+    @pytest.mark.parametrize(
+        "head", ["Output in tonnes", "Output (t)", "Output [t]", "Output, tonnes", "Output / t", "**Output, in t**"]
+    )
+    @pytest.mark.parametrize(
+        ("sentence", "is_right"),
+        [("In 1205, 5,200 tonnes came out.", True), ("In 1205, 5,200 kg came out.", False)],
+    )
+    def test_of_a_table_have_the_unit_of_its_head(self, sentence, is_right, head):
+        table = f"| Year | {head} |\n| --- | --- |\n| 1205 | 5,200 |\n"
+        assert (wrong(sentence, table) == []) == is_right
+
+    @pytest.mark.parametrize("head", ["Made in Siena", "Time in state", "On / off", "Change in sales, relative"])
+    def test_of_a_table_have_no_unit_that_the_head_has_not(self, head):
+        table = f"| Year | {head} |\n| --- | --- |\n| 1205 | 5,200 |\n"
+        assert evidence(table).quantities[-1].unit is None
+
     def test_may_come_from_two_passages(self):
         sentence = "It weighs 50 kg and walks at 2 m/s."
         assert wrong(sentence, "It weighs 50 kg.", "It walks at 2 m/s.") == []
