@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.grounding.units import Unit, rate_at, unit_at, unit_of_symbol
+from app.grounding.units import CENTURY, Unit, rate_at, unit_at, unit_of_symbol
 from app.grounding.words import MONTHS, NUMERALS
 
 SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
@@ -22,12 +22,29 @@ _BEFORE_DIGITS = (
     r"|(?<=x)(?<!\wx)(?!(?:32|64|86)(?!\d))(?=\d+\s))"
 )
 """No part of a name, an index or a power: "[90 minutes]", "^90 minutes" and "x128 characters" have a number."""
+ORDINALS = dict(
+    zip(
+        [
+            *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
+            *("eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth"),
+            *("eighteenth", "nineteenth", "twentieth", "twenty-first"),
+        ],
+        range(1, 22),
+        strict=True,
+    )
+)
+_ORDINAL = "|".join(ORDINALS)
+_CENTURY = (
+    rf"(?=(?:,? (?:and|or|to) (?:the )?(?:early |late )?(?:{_ORDINAL}|\d\d?(?:st|nd|rd|th)))?[\s-]centur(?:y|ies)\b)"
+)
+OF_CENTURY = re.compile(rf"(?:st|nd|rd|th){_CENTURY}", re.IGNORECASE)
 _SCALE = "|".join(SCALES)
 NUMBER = re.compile(
     rf"(?:(?P<currency>US\$|\$(?![^$\n]{{0,40}}[^\s$]\$)|[€£¥]|\b(?-i:USD|EUR|GBP|JPY)(?=\s))\s?)?"
     rf"{_BEFORE_DIGITS}(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
     rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w)"
     rf"|(?(currency)(?-i:m)\b|(?!)))?"
+    rf"|\b(?P<century>{_ORDINAL}){_CENTURY}"
     rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
     rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={_SCALE}))"
     rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b)",
@@ -38,6 +55,7 @@ JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)
 YEAR = re.compile(rf"\b(?:in|since|until|during|of|{MONTHS})\s+[12]\d{{3}}\Z", re.IGNORECASE)
 ARTICLE = re.compile(r"\s+(?:of\s+)?an?\b")
 SCALE = re.compile(rf"\s+(?P<scale>{_SCALE})\b", re.IGNORECASE)
+HALF = 0.5
 AND_HALF = re.compile(r"\s+and\s+a\s+half\b")
 
 
@@ -101,29 +119,38 @@ def _numbers_item(text: str, match: re.Match[str], ends: set[int]) -> bool:
 
 
 def _quantity(text: str, match: re.Match[str]) -> Quantity:
-    end = match.end()
-    if match["half"] is not None and (article := ARTICLE.match(text, end)):
-        end = article.end()
-    value = _value(match)
-    scale = SCALE.match(text, end) if match["half"] is not None else None
-    if scale:
-        value, end = value * _scale(scale["scale"]), scale.end()
+    value, end = _value(match), match.end()
+    is_half = match["half"] is not None
+    if is_half:
+        value, end = _half_of(text, end)
     if and_half := AND_HALF.match(text, end):
-        value, end = value + 0.5, and_half.end()
+        value, end = value + HALF, and_half.end()
+    of_century = OF_CENTURY.match(text, end)
+    if of_century or match["century"]:
+        return Quantity(value, CENTURY, match.start(), of_century.end() if of_century else end)
     symbol = match["currency"]
     unit, unit_end = unit_of_symbol(symbol.upper(), text, end) if symbol else unit_at(text, end)
     is_of_things = unit is None
     if is_of_things:
         unit, unit_end = rate_at(text, end)
-    is_claim = unit is not None or (match["word"] or "").lower() != "one"
-    if match["half"] is not None:
-        is_claim = unit is not None or scale is not None
+    is_bare_claim = value != HALF if is_half else (match["word"] or "").lower() != "one"
+    is_claim = unit is not None or is_bare_claim
     return Quantity(value, unit, match.start(), unit_end if unit else end, is_claim, is_of_things)
+
+
+def _half_of(text: str, end: int) -> tuple[float, int]:
+    """The value and the end of "half a million", "half a" and "half"."""
+    if article := ARTICLE.match(text, end):
+        end = article.end()
+    scale = SCALE.match(text, end)
+    return (HALF * _scale(scale["scale"]), scale.end()) if scale else (HALF, end)
 
 
 def _value(match: re.Match[str]) -> float:
     if match["half"] is not None:
-        return 0.5
+        return HALF
+    if match["century"] is not None:
+        return float(ORDINALS[match["century"].lower()])
     if match["digits"] is None:
         return _of_words(match["word"].lower())
     value = float(match["digits"].replace(",", ""))

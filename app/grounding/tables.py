@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 
-from app.grounding.units import Unit, rate_at, unit_at
+from app.grounding.units import CENTURY, Unit, rate_at, unit_at
 
 _WORD = r"[^\s()\[\]]+"
 HEAD_UNIT = re.compile(
@@ -34,6 +34,8 @@ def _head_unit(head: str) -> Unit | None:
     rate, end = rate_at(f" {head}", 0)
     if rate is not None and end > len(head):
         return rate
+    if head.lower() == "century":
+        return CENTURY
     for match in HEAD_UNIT.finditer(head):
         name = f" {match['bracketed'] or match['plain']}"
         unit, end = max(unit_at(name, 0), rate_at(name, 0), key=lambda found: found[1])

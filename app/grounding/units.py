@@ -13,6 +13,8 @@ class Unit(NamedTuple):
 
 
 PER_TIME: Dimension = (("time", -1),)
+CENTURY = Unit((("century", 1),), 1.0)
+""""16th century", which is no length of time."""
 CURRENCIES = frozenset(["dollar", "euro", "pound", "yen", "cent"])
 COUNTED: Dimension = (("count", 1),)
 """Of "3 times": a bare number."""

@@ -310,6 +310,22 @@ class TestDatesAndVersions:
         assert wrong(sentence, self.SALTWORKS) == []
 
     @pytest.mark.parametrize(
+        ("sentence", "passage", "is_right"),
+        [
+            ("It is of the seventeenth century.", "It is of the sixteenth century; 17 remain.", False),
+            ("It is of the 17th century.", "It is of the sixteenth century; 17 remain.", False),
+            ("It is of the 16th century.", "It is of the sixteenth century.", True),
+            ("It is a sixteenth-century house.", "It is of the 16th century.", True),
+            ("It is of the 16th century.", "It is of the sixteenth and seventeenth centuries.", True),
+            ("It is of the 16th or 17th century.", "It is of the sixteenth to the late seventeenth century.", True),
+            ("It is of the 16th century.", "| House | Century |\n| --- | --- |\n| it | 16 |", True),
+            ("The first robot came.", "A robot came in the sixteenth century.", True),
+        ],
+    )
+    def test_of_a_century_are_read_in_words(self, sentence, passage, is_right):
+        assert (wrong(sentence, passage) == []) == is_right
+
+    @pytest.mark.parametrize(
         "sentence",
         [
             "The saltworks closed on September 29, 1980.",
