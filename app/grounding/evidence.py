@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.grounding.mentions import Mention, Mentions
 from app.grounding.polarity import clauses
-from app.grounding.quantities import Quantity, loose_numbers, quantities
+from app.grounding.quantities import Quantity, durations, loose_numbers, quantities
 from app.grounding.statements import Statement, statements
 from app.grounding.tables import column_unit
 from app.grounding.units import Unit, mentions, unit_of_suffix
@@ -76,6 +76,11 @@ class Evidence:
     @cached_property
     def quantities(self) -> list[Quantity]:
         return [_with_unit(one, self.whole) for one in quantities(self.whole)]
+
+    @cached_property
+    def durations(self) -> list[Quantity]:
+        """Without a number."""
+        return list(durations(self.whole))
 
     @cached_property
     def mentions(self) -> Mentions:

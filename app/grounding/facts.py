@@ -7,6 +7,7 @@ from math import isclose
 
 from app.book.bm25 import STOP_WORDS
 from app.grounding.asides import of_another_name
+from app.grounding.counts import wrong_counts
 from app.grounding.evidence import Evidence
 from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas
 from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
@@ -64,6 +65,7 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
             yield f"the number {plain[quantity.start : quantity.end]} is not in the passage"
     for number, name in of_another_name(plain, evidence):
         yield f"the number {number} is not said of {name} in the passage"
+    yield from wrong_counts(plain, cited)
     yield from _wrong_units(plain, counted, cited)
     for name in missing(identifiers(plain), evidence):
         yield f"the name {name} is not in the passage"
@@ -73,7 +75,7 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
 
 def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:
     """With its unit; a number of a table may have it in the head, one of code in the name before it."""
-    if any(quantity.is_stated_by(other) for one in cited for other in one.quantities):
+    if any(quantity.is_stated_by(other) for one in cited for other in (*one.quantities, *one.durations)):
         return True
     if quantity.unit is None:
         return any(quantity.value in one.loose for one in cited)

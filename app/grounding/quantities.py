@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.grounding.units import CENTURY, Unit, rate_at, unit_at, unit_of_symbol
+from app.grounding.units import CENTURY, TIME, TIME_WORDS, Unit, rate_at, unit_at, unit_of_symbol
 from app.grounding.words import MONTHS, NUMERALS
 
 SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
@@ -53,6 +53,15 @@ NUMBER = re.compile(
 LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
 JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
 YEAR = re.compile(rf"\b(?:in|since|until|during|of|{MONTHS})\s+[12]\d{{3}}\Z", re.IGNORECASE)
+QUARTER = Unit(TIME, 7889238.0)
+LASTING = re.compile(
+    r"(?<!times )(?<!twice )(?<!once )\b(?:for|in|within|after|lasts?|lasting|takes?|took|than|up to)\s+"
+    rf"(?P<said>an?\s+(?P<unit>{TIME_WORDS}))(?![\w-]|'|\s+(?:of|in the)\b)"
+    r"(?:(?<!second)(?<!minute)(?<!than a quarter)"
+    r"|(?=\s*(?:[.,;:!?)]|\Z)|\s+(?:and|or|if|when|while|until|before|after)\b))",
+    re.IGNORECASE,
+)
+""""A second" and "a minute" only where no noun can follow."""
 ARTICLE = re.compile(r"\s+(?:of\s+)?an?\b")
 SCALE = re.compile(rf"\s+(?P<scale>{_SCALE})\b", re.IGNORECASE)
 HALF = 0.5
@@ -102,6 +111,13 @@ def loose_numbers(text: str) -> Iterator[int]:
     """What words such as "both" say of a number."""
     for match in LOOSE.finditer(text.lower()):
         yield NUMERALS[str(match.lastgroup)]
+
+
+def durations(text: str) -> Iterator[Quantity]:
+    """Of "for a day" and the like, where the article is the number."""
+    for match in LASTING.finditer(text):
+        unit = QUARTER if match["unit"].lower() == "quarter" else unit_at(match["unit"], 0)[0]
+        yield Quantity(1.0, unit, *match.span("said"))
 
 
 def _is_joined(text: str, here: Quantity, following: Quantity) -> bool:

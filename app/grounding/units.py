@@ -12,7 +12,9 @@ class Unit(NamedTuple):
     factor: float
 
 
+TIME: Dimension = (("time", 1),)
 PER_TIME: Dimension = (("time", -1),)
+TIME_WORDS = "second|minute|hour|day|week|fortnight|month|quarter|year|decade|century"
 CENTURY = Unit((("century", 1),), 1.0)
 """"16th century", which is no length of time."""
 CURRENCIES = frozenset(["dollar", "euro", "pound", "yen", "cent"])
