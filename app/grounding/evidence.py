@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from app.grounding.lengths import lengths
 from app.grounding.mentions import Mention, Mentions
 from app.grounding.polarity import clauses
 from app.grounding.quantities import Quantity, durations, loose_numbers, quantities
@@ -95,6 +96,11 @@ class Evidence:
     def loose(self) -> frozenset[int]:
         """Numbers that words such as "both" say."""
         return frozenset(loose_numbers(self.whole))
+
+    @cached_property
+    def lengths(self) -> frozenset[int]:
+        """Of its lists and tables."""
+        return lengths(self.text)
 
     @cached_property
     def units(self) -> frozenset[Unit]:

@@ -38,6 +38,13 @@ NO_NAMES = STOP_WORDS | {
 }
 """Words before a number that is not theirs, as months are."""
 NAMED_NUMBER = re.compile(r"\b(?P<name>[A-Z][\w+]*)[ -](?P<number>\d+(?:\.\d+)*)(?![\w%°]|\.\d)")
+COUNTING = re.compile(
+    r"(?:\b(?:There|there) (?:are|were)|\b(?:has|have|had)|\A(?:The|These|Its|All))(?: only| exactly)? \Z"
+)
+COUNTED = re.compile(r"(?: [a-z][\w-]*)? [a-z][\w-]*s\b")
+LONGEST_LIST = 10
+NEAR = 24
+"""Letters between a number and what it counts."""
 EMPHASIS = re.compile(r"(?<![*\w])(?P<mark>\*{1,2}|_)(?=\S)(?P<term>[\w-]+)(?P=mark)(?![*\w])")
 ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]*[A-Z](?:s|es)?\b|(?<![\w-])[A-Z]{2,}\d+\b")
 EVERYDAY = {"TV", "OK", "PC"}
@@ -61,7 +68,7 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
     yield from _wrong_terms(plain, cited)
     counted = quantities(without_literals(plain))
     for quantity in counted:
-        if quantity.is_claim and not is_stated(quantity, cited):
+        if quantity.is_claim and not is_stated(quantity, cited) and not _is_length(quantity, plain, cited):
             yield f"the number {plain[quantity.start : quantity.end]} is not in the passage"
     for number, name in of_another_name(plain, evidence):
         yield f"the number {number} is not said of {name} in the passage"
@@ -80,6 +87,22 @@ def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:
     if quantity.unit is None:
         return any(quantity.value in one.loose for one in cited)
     return any(_is_written_apart(quantity.value, unit, one) for one in cited for unit in _loose_units(quantity))
+
+
+def _is_length(quantity: Quantity, sentence: str, cited: Sequence[Evidence]) -> bool:
+    """Of "There are three plans" where a list or a table has so many, and no other number of plans is given."""
+    counted = COUNTED.match(sentence, quantity.end)
+    if quantity.unit or not 1 < quantity.value <= LONGEST_LIST or not counted:
+        return False
+    if not COUNTING.search(sentence, 0, quantity.start):
+        return False
+    names = counted.group().lower().split()
+    return any(
+        quantity.value in one.lengths
+        and any(name.removesuffix("s") in one.folded for name in names)
+        and not any(names[-1] in one.whole[other.end : other.end + NEAR].lower() for other in one.quantities)
+        for one in cited
+    )
 
 
 def _loose_units(quantity: Quantity) -> Iterator[Unit]:

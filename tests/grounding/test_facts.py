@@ -250,6 +250,27 @@ class TestNumbers:
         table = f"| Year | {head} |\n| --- | --- |\n| 1205 | 5,200 |\n"
         assert evidence(table).quantities[-1].unit is None
 
+    LIST = "The events are:\n\n- start\n  - cold\n  - warm\n- stop,\n  which ends it\n- pause\n\nIt has six legs.\n"
+    TABLE = "| Plan | Price |\n| --- | --- |\n| A | low |\n| B | high |\n| C | none |\n| D | none |\n"
+
+    @pytest.mark.parametrize(
+        ("sentence", "passage", "is_right"),
+        [
+            ("There are three event types.", LIST, True),
+            ("The 3 events are listed.", LIST, True),
+            ("There are four plans.", TABLE, True),
+            ("It has four plans.", LIST + TABLE, True),
+            ("There are four event types.", LIST, False),
+            ("There are five plans.", TABLE, False),
+            ("There are six plans.", TABLE, False),
+            ("It has three legs.", LIST, False),
+            ("There are three wheels.", LIST, False),
+            ("It stops after three events.", LIST, False),
+        ],
+    )
+    def test_may_count_a_list_or_the_rows_of_a_table(self, sentence, passage, is_right):
+        assert (wrong(sentence, passage) == []) == is_right
+
     def test_may_come_from_two_passages(self):
         sentence = "It weighs 50 kg and walks at 2 m/s."
         assert wrong(sentence, "It weighs 50 kg.", "It walks at 2 m/s.") == []
