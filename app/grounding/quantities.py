@@ -38,6 +38,14 @@ _CENTURY = (
     rf"(?=(?:,? (?:and|or|to) (?:the )?(?:early |late )?(?:{_ORDINAL}|\d\d?(?:st|nd|rd|th)))?[\s-]centur(?:y|ies)\b)"
 )
 OF_CENTURY = re.compile(rf"(?:st|nd|rd|th){_CENTURY}", re.IGNORECASE)
+GERMAN = dict(
+    zip(
+        ["zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"],
+        range(2, 13),
+        strict=True,
+    )
+)
+_GERMAN_TIME = r"(?:Sekunden|Minuten|Stunden|Tagen?|Wochen|Monaten?|Jahren?)\b"
 _SCALE = "|".join(SCALES)
 NUMBER = re.compile(
     rf"(?:(?P<currency>US\$|\$(?![^$\n]{{0,40}}[^\s$]\$)|[€£¥]|\b(?-i:USD|EUR|GBP|JPY)(?=\s))\s?)?"
@@ -45,13 +53,14 @@ NUMBER = re.compile(
     rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w)"
     rf"|(?(currency)(?-i:m)\b|(?!)))?"
     rf"|\b(?P<century>{_ORDINAL}){_CENTURY}"
+    rf"|\b(?P<german>{'|'.join(GERMAN)})(?=(?:\s+(?:bis|oder|und)\s+\w+)?\s+{_GERMAN_TIME})"
     rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
     rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={_SCALE}))"
     rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b)",
     re.IGNORECASE,
 )
 LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
-JOINT = re.compile(r"\s*(?:-|–|—|,|to|and|or|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
+JOINT = re.compile(r"\s*(?:-|–|—|,|to|bis|and|und|or|oder|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
 YEAR = re.compile(rf"\b(?:in|since|until|during|of|{MONTHS})\s+[12]\d{{3}}\Z", re.IGNORECASE)
 QUARTER = Unit(TIME, 7889238.0)
 LASTING = re.compile(
@@ -167,6 +176,8 @@ def _value(match: re.Match[str]) -> float:
         return HALF
     if match["century"] is not None:
         return float(ORDINALS[match["century"].lower()])
+    if match["german"] is not None:
+        return float(GERMAN[match["german"].lower()])
     if match["digits"] is None:
         return _of_words(match["word"].lower())
     value = float(match["digits"].replace(",", ""))

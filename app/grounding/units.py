@@ -28,6 +28,8 @@ _TABLE = (
     ("time", "1:s sec second seconds;1e-3:ms millisecond milliseconds;1e-6:µs μs us microsecond microseconds"),
     ("time", "1e-9:ns nanosecond nanoseconds;60:min minute minutes;3600:h hr hour hours;86400:day days"),
     ("time", "604800:week weeks;1209600:fortnight fortnights;2629746:month months;31556952:year years"),
+    ("time", "1:sekunde sekunden;60:minuten;3600:stunde stunden;86400:tage tagen;604800:woche wochen"),
+    ("time", "2629746:monat monate monaten;31556952:jahr jahre jahren"),
     ("time", "315569520:decade decades;3155695200:century centuries"),
     ("rate", "1:Hz hz hertz fps;1e3:kHz khz kilohertz;1e6:MHz megahertz;1e9:GHz gigahertz"),
     ("count", "1:times frames images samples updates cycles iterations steps messages"),
