@@ -111,8 +111,8 @@ def quantities(text: str) -> list[Quantity]:
             found.append(_quantity(text, match))
     for index in range(len(found) - 2, -1, -1):
         here, following = found[index : index + 2]
-        if here.unit is None and following.unit and _is_joined(text, here, following):
-            found[index] = following._replace(value=here.value, start=here.start, end=here.end, is_claim=True)
+        if here.unit is None and _is_joined(text, here, following):
+            found[index] = _shared(text, here, following)
     return found
 
 
@@ -133,6 +133,18 @@ def _is_joined(text: str, here: Quantity, following: Quantity) -> bool:
     """As in a range; not "In 1205, 5,200 tonnes"."""
     joint = JOINT.fullmatch(text, here.end, following.start)
     return joint is not None and (joint[0].strip() != "," or not YEAR.search(text, max(0, here.start - 12), here.end))
+
+
+def _shared(text: str, here: Quantity, following: Quantity) -> Quantity:
+    """With the unit of the number after it, and in "10 to 20 million" with its scale."""
+    own, scale = (_scale(text[one.start : one.end]) for one in (here, following))
+    is_scaled = (
+        own == 1 < scale and here.value < following.value / scale and "," not in text[here.end : following.start]
+    )
+    value = here.value * scale if is_scaled else here.value
+    if following.unit is None:
+        return here._replace(value=value)
+    return following._replace(value=value, start=here.start, end=here.end, is_claim=True)
 
 
 def _numbers_item(text: str, match: re.Match[str], ends: set[int]) -> bool:

@@ -41,6 +41,8 @@ class TestQuantities:
             ("x86 and x64 machines, v2, h264, a_12, x^90", []),
             ("64 million, 10 thousand, 64k, 1.5 bn, 64 dozen", [64e6, 1e4, 64e3, 1.5e9, 768]),
             ("64,000,000 or 64M, half a million, half a dozen, a dozen", [64e6, 64e6, 5e5, 6, 12]),
+            ("10 to 20 million, 1-2 thousand, 1 to 100 thousand kg", [10e6, 20e6, 1e3, 2e3, 1e3, 1e5]),
+            ("one to a hundred, May 5, 20 million", [1, 100, 5, 20e6]),
             ("64 kB, 64kB, 10-fold, 300 K", [64, 64, 10, 300]),
         ],
         ids=[
@@ -58,6 +60,8 @@ class TestQuantities:
             "parts of names in prose",
             "scales",
             "scales of other spellings",
+            "a scale of both",
+            "a scale of one",
             "no scales",
         ],
     )
