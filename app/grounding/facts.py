@@ -11,7 +11,7 @@ from app.grounding.counts import wrong_counts
 from app.grounding.evidence import Evidence
 from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas
 from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
-from app.grounding.units import CURRENCIES, Unit, unit_at
+from app.grounding.units import CURRENCIES, TIME, Unit, unit_at
 from app.grounding.words import MONTHS, is_same_family
 
 VERSION = re.compile(
@@ -109,7 +109,7 @@ def _loose_units(quantity: Quantity) -> Iterator[Unit]:
     """Currencies and times of rates may stand elsewhere than their numbers: "Prices are in euros."."""
     unit = quantity.unit
     if unit is not None and quantity.is_of_things:
-        yield Unit((("time", 1),), 1 / unit.factor)
+        yield Unit(TIME, 1 / unit.factor)
     elif unit is not None and CURRENCIES.issuperset(name for name, _ in unit.dimension):
         yield unit
 

@@ -18,7 +18,8 @@ _TENS = "|".join(word for word, value in NUMERALS.items() if value >= 20)  # noq
 _ONES = "|".join(word for word, value in NUMERALS.items() if value < 20)  # noqa: PLR2004
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d.]*\d)|\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3}(?!\w))?|\.\d+"
 _BEFORE_DIGITS = (
-    r"(?:(?<![^\W_])(?<![.^\[])(?<!\w_)|(?<=\^)(?<![\w)\]}]\^)|(?<=\[)(?<![\w)\]`]\[)(?!(?<!\\\[)\d+\])"
+    r"(?:(?<![^\W_])(?<![.^\[])(?<!\w_)|(?<=\^)(?<![\w)\]}]\^)"
+    rf"|(?<=\[)(?<![\w)\]`]\[)(?!(?<!\\\[)\d+\](?! (?:{TIME_WORDS})s\b))"
     r"|(?<=x)(?<!\wx)(?!(?:32|64|86)(?!\d))(?=\d+\s))"
 )
 """No part of a name, an index or a power: "[90 minutes]", "^90 minutes" and "x128 characters" have a number."""

@@ -35,7 +35,7 @@ class TestQuantities:
             ("1. one item\n2) another of 7", [1, 7]),
             ("an elf and its acht, drei robots", []),
             ("v^2, tf2, ROS2 and 3D", [3]),
-            ("[1, 2], [90 minutes], \\[90\\] days", [1, 2, 90, 90]),
+            ("[1, 2], [90 minutes], \\[90\\] days, [90] days", [1, 2, 90, 90, 90]),
             ("the third is x[0], see [12], (`[0]`) or [3](page)", []),
             ("^90 minutes, _90_ days, x128 characters", [90, 90, 128]),
             ("x86 and x64 machines, v2, h264, a_12, x^90", []),
@@ -210,7 +210,6 @@ class TestNumbers:
             "It serves 600 requests/min.",
             "It serves 600 very long requests each minute.",
             "The limit per minute is 600 requests.",
-            "It serves 10 requests per second.",
             "It serves 500 to 600 requests every minute.",
             "| Plan | Requests per minute |\n| --- | --- |\n| Pro | 600 |",
             "| Plan | Requests (per minute) |\n| --- | --- |\n| Pro | 600 |",
@@ -229,8 +228,6 @@ class TestNumbers:
         ],
     )
     def test_of_a_rate_have_its_time(self, sentence, is_right, passage):
-        if "10" in passage:
-            sentence = sentence.replace("600 requests.", "10 requests.")
         assert (wrong(sentence, passage) == []) == is_right
 
     @pytest.mark.parametrize(
