@@ -29,7 +29,8 @@ def is_about_conversation(question: str) -> bool:
 
 
 ABOUT_BOOK = re.compile(
-    r"""[^.?!]*\b(?:this|the|your)\ (?:whole\ |entire\ )?(?:book|textbook|course|documentation|docs|guide|manual|handbook)
+    r"""[^.?!]*\b(?:this|the|your)\ (?:whole\ |entire\ )?
+        (?:book|textbook|course|documentation|docs|guide|manual|handbook)
         (?:\ (?:is|was))?(?:\ (?:about|cover|contain|teach|treat|deal\ with|for|aimed\ at|written\ for
             |structured|organi[sz]ed))?[.?!\s]*$""",
     re.VERBOSE | re.IGNORECASE,
