@@ -9,7 +9,7 @@ from app.book.bm25 import STOP_WORDS
 from app.grounding.asides import of_another_name
 from app.grounding.counts import wrong_counts
 from app.grounding.evidence import Evidence
-from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas
+from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas, missing_requests
 from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
 from app.grounding.units import CURRENCIES, TIME, Unit, unit_at
 from app.grounding.words import MONTHS, is_same_family
@@ -78,6 +78,8 @@ def problems(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
         yield f"the name {name} is not in the passage"
     for code in chain(missing_commands(plain, evidence), missing_formulas(plain, evidence)):
         yield f"{code} is not in the passage"
+    for request in missing_requests(plain, "\n".join(one.whole for one in cited)):
+        yield f"the passage has another verb than {request}"
 
 
 def is_stated(quantity: Quantity, cited: Sequence[Evidence]) -> bool:

@@ -412,8 +412,9 @@ class TestIdentifiers:
             ("Pass --ros-args to MoveIt.", ["--ros-args", "MoveIt"]),
             ("input/output, and/or, e.g. rad/s; i.e. U.S. robots", []),
             ("`colcon build --symlink-install`", ["colcon", "build", "--symlink-install"]),
+            ("`GET /tides/{id}/log` or /tides/:id", ["/tides/{id}/log", "/tides/:id", "GET"]),
         ],
-        ids=["code and topic", "paths and names", "option and camel case", "prose", "a command"],
+        ids=["code and topic", "paths and names", "option and camel case", "prose", "a command", "paths with slots"],
     )
     def test_are_told_from_prose(self, text, found):
         assert identifiers(text) == found
@@ -456,8 +457,67 @@ class TestIdentifiers:
         assert wrong(sentence, self.PASSAGE)
 
 
+class TestRequests:
+    PASSAGE = (
+        "`POST /tides` adds one, `GET` or `DELETE /tides/{id}` reads or drops it: `curl -X GET https://sea.example/tides/{id}`.\n"
+        "Send a POST request to `/oauth/token`. A log is at `/tides/{id}/log`.\n\n"
+        "| Path | Verb |\n|---|---|\n| `/wells` | GET |\n| `/pipes` | POST |\n\nRun `sudo apt install tide-gauge`."
+    )
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "`DELETE /tides/{id}` drops it.",
+            "It is read with GET /tides/{id}.",
+            "A POST to the endpoint `/oauth/token` gives one.",
+            "`GET /tides/{id}/log` has the log.",
+            "`GET /wells` and POST /pipes.",
+            "Run `apt install tide-gauge`.",
+        ],
+        ids=["in code", "in prose", "in words", "no verb in the passage", "in a table", "a command"],
+    )
+    def test_that_the_passage_has_are_right(self, sentence):
+        assert wrong(sentence, self.PASSAGE) == []
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "`DELETE /tides` drops it.",
+            "It is read with `POST /tides/{id}`.",
+            "GET /oauth/token gives one.",
+            "A GET request to `/oauth/token` gives one.",
+            "`GET` or `POST /tides/{id}`.",
+            "It is at `/oauth`.",
+            "It is at /tides/{name}.",
+            "Run `apt install gauge`.",
+            "Run `apt remove tide-gauge`.",
+            "Run `sudo tide-gauge`.",
+        ],
+    )
+    def test_that_it_has_not_are_named(self, sentence):
+        assert wrong(sentence, self.PASSAGE)
+
+
 fragments = st.sampled_from(
-    ["`", "``", "5", " Hz", "-", "^", "e9", ",000", "half a ", "/a_b", "**", "1. ", "\n", "|", "per second"]
+    [
+        "`",
+        "``",
+        "GET /a/",
+        "{b}",
+        "5",
+        " Hz",
+        "-",
+        "^",
+        "e9",
+        ",000",
+        "half a ",
+        "/a_b",
+        "**",
+        "1. ",
+        "\n",
+        "|",
+        "per second",
+    ]
 )
 texts = st.text(max_size=200) | st.lists(fragments | st.text(max_size=5), max_size=30).map("".join)
 
