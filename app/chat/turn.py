@@ -175,7 +175,11 @@ class Turn:
 
     def _examiner(self) -> Examines:
         parts, context = self._parts, self._context
-        links = Links(parts.settings.book_base_url, lambda: [passage.url for passage in context.shown])
+        links = Links(
+            parts.settings.book_base_url,
+            lambda: [passage.url for passage in context.shown],
+            lambda: [passage.text for passage in context.shown],
+        )
         if parts.settings.grounding == "off":
             return Uncritical(links, context.shown)
         recalled = context.recalled if self._is_recalling else ()

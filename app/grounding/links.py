@@ -1,10 +1,11 @@
 """Addresses in an answer: only the book's own may stand there."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import urlsplit
 
-from app.grounding.wording import CODE
+from app.grounding.instructions import without_orders
+from app.grounding.wording import CODE, without_numbers
 
 NO_CITATION = r"(?!\d+\])"
 IMAGE = re.compile(
@@ -26,17 +27,21 @@ DOMAIN = (
 )
 MAIL = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]++\.\w"
 ADDRESS = re.compile(rf"(?:{SCHEME}|{DOMAIN}|{MAIL})[^\s<>`\"'\])]*+", re.IGNORECASE)
+AFTER = ".,;:!?*"
+"""Of a sentence, not of an address at its end."""
+UNSAFE = re.compile(r"(?:javascript|vbscript|data|file):", re.IGNORECASE)
 REFERENCE = re.compile(rf"^[ \t>]*+\[{NO_CITATION}[^\[\]\n]++\]:\s*+\S", re.MULTILINE)
 TAG = re.compile(r"<(?:/?[a-z][a-z0-9-]*+(?=[\s/>]|\Z)|[!?])", re.IGNORECASE)
 
 
 class Links:
-    """What the book's own addresses are."""
+    """What the book's own addresses are: those of its pages, and those that it has in backticks within a line."""
 
-    def __init__(self, base_url: str, urls: Callable[[], list[str]]) -> None:
-        """`urls`: of the passages shown so far."""
+    def __init__(self, base_url: str, urls: Callable[[], list[str]], texts: Callable[[], Iterable[str]] = list) -> None:
+        """`urls` and `texts`: of the passages shown so far. One that speaks to an assistant has no address to give."""
         self._base_url = base_url.rstrip("/")
         self._urls = urls
+        self._texts = texts
 
     def without_foreign(self, text: str) -> str:
         """Images are gone, and a link to somewhere else is its text; code is left as it is."""
@@ -45,15 +50,23 @@ class Links:
     def has_foreign(self, text: str, *, in_code: bool = False) -> bool:
         """An address or a tag stands in it, and not as the target of a link to the book; in code tags don't count."""
         plain = LINK.sub(lambda match: match[1] if self.is_own(match[2]) else match[0], text)
-        if not in_code and any(_is_marked(part) for part, is_code in _parts(plain) if not is_code):
+        if not in_code and (_has_image(text) or any(_is_marked(part) for part in _prose(plain))):
             return True
-        return any(not self.is_own(match[0].rstrip(".,;:!?")) for match in ADDRESS.finditer(plain))
+        return any(not self.is_own(address) for address in _addresses(plain))
 
     def is_own(self, url: str) -> bool:
         if self._base_url and (url == self._base_url or url.startswith((f"{self._base_url}/", f"{self._base_url}#"))):
             return True
+        return self._is_page(url) or self._is_told(url)
+
+    def _is_page(self, url: str) -> bool:
         address = url.partition("#")[0]
         return not _leaves(url) and any(address == own.partition("#")[0] for own in self._urls())
+
+    def _is_told(self, url: str) -> bool:
+        """In prose and in blocks of code an address may be planted."""
+        texts = [text for text in self._texts() if url in text and without_orders(text) == text]
+        return not UNSAFE.match(url) and any(url in _addresses(span) for text in texts for span in _spans(text))
 
     def _kept(self, match: re.Match[str]) -> str:
         return f"[{match[1]}]({match[2]})" if self.is_own(match[2]) else match[1]
@@ -67,6 +80,24 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
         yield code.group(), True
         position = code.end()
     yield text[position:], False
+
+
+def _prose(text: str) -> Iterator[str]:
+    return (part for part, is_code in _parts(text) if not is_code)
+
+
+def _spans(text: str) -> Iterator[str]:
+    """Of code, within a line."""
+    return (part for part, is_code in _parts(text) if is_code and "\n" not in part and not part.startswith("```"))
+
+
+def _addresses(text: str) -> list[str]:
+    return [match[0].rstrip(AFTER) for match in ADDRESS.finditer(text)]
+
+
+def _has_image(text: str) -> bool:
+    """Also one that is there without the citations."""
+    return any(IMAGE.search(part) for part in _prose(without_numbers(text)))
 
 
 def _is_marked(text: str) -> bool:
