@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app.chat.events import Attribution
 from app.chat.rulings import Proof, Ruling
 from app.grounding.bodies import CELL_END
-from app.grounding.claims import is_absence, is_claim
+from app.grounding.claims import is_absence, is_claim, without_lead
 from app.grounding.code_lines import lines_in
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
@@ -89,7 +89,8 @@ class Examiner:
             return Ruling(is_claim=False)
         if segment.kind in {"heading", "table_head"}:
             return Ruling("unsupported", is_claim=False)
-        ruling = await self._examine_claim(body, segment.cited, list(cited_before))
+        said = without_lead(body, self._is_section)
+        ruling = await self._examine_claim(said, segment.cited, list(cited_before))
         return Ruling("fact") if ruling.proofs and self._is_under_other_heads(segment, ruling) else ruling
 
     async def _examine_claim(self, body: str, cited: Sequence[int], before: Sequence[int]) -> Ruling:
@@ -164,6 +165,10 @@ class Examiner:
         elif segment.kind == "table_head":
             known = known.union(*(one.stems for one in self._all()))
         return self._judge.evidence(segment.body, ()).stems <= known and not any(problems(segment.body, self._all()))
+
+    def _is_section(self, name: str) -> bool:
+        stems = self._judge.evidence(name, ()).stems
+        return bool(stems) and any(stems <= one.heading_stems for one in self._all())
 
     async def _is_recalled(self, body: str) -> bool:
         """It says of the conversation what was said in it, or repeats a question or a part of an answer."""

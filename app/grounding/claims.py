@@ -1,6 +1,7 @@
 """Which sentences of an answer claim something of the book, and which only connect, greet or say that it is silent."""
 
 import re
+from collections.abc import Callable
 
 LONGEST = 300
 """Characters; what is longer is a claim."""
@@ -69,6 +70,29 @@ ABSENCES = (
     rf"there (?:is|are) (?:no|nothing) [\w ]*?\bin {BOOK}",
 )
 ABSENCE = re.compile(rf"{OPENING}(?:{'|'.join(ABSENCES)})\b")
+
+_SOURCE = (
+    r"(?:(?:the|this|these|my|your) (?:(?:given|provided|retrieved|shown|cited) )?"
+    r"(?:book|passages?|text|chapter|section|sources?|excerpts?|documentation|guide|manual)|(?:passage|source) \d+)"
+)
+_TELLS = r"(?:says?|states?|explains?|notes?|describes?|mentions?|specif(?:y|ies)|points? out|tells? (?:us|you)|adds?)"
+_TOLD = r"(?:stated|said|explained|noted|described|mentioned|specified|defined|shown)"
+LEAD = re.compile(
+    rf"(?:according to {_SOURCE}|as {_SOURCE} {_TELLS}|as {_TOLD} (?:in|by) {_SOURCE}),\s+"
+    rf"|{_SOURCE} (?:(?:also|clearly|explicitly) )?{_TELLS} that\s+"
+    rf"|(?:according to|as {_TOLD} in) (?:the )?(?:section|chapter)(?: on| about)?\s+"
+    r"[\"“*_]{0,3}(?P<section>[^\s,\"”*_][^,\"”*_]{0,79})[\"”*_]{0,3},\s+",
+    re.IGNORECASE,
+)
+
+
+def without_lead(text: str, is_section: Callable[[str], bool]) -> str:
+    """What a sentence says after "According to the book,"; one that names a section that is none is left as it is."""
+    lead = LEAD.match(text)
+    if lead is None or (lead["section"] and not is_section(lead["section"])):
+        return text
+    rest = text[lead.end() :]
+    return rest[:1].upper() + rest[1:] or text
 
 
 def is_claim(text: str) -> bool:

@@ -121,6 +121,31 @@ async def test_what_no_passage_says_has_a_reason(examiner, text, reason):
     assert (ruling.reason, ruling.is_claim, list(ruling.proofs)) == (reason, True, [])
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "According to the book, ",
+        "The book states that ",
+        "As the passage explains, ",
+        "Passage 1 notes that ",
+        "As stated in section Spring tides, ",
+    ],
+)
+async def test_where_it_is_said_to_stand_is_not_compared(examiner, lead):
+    ruling = await ruled(examiner, f"{lead}spring tides come at full moon [1].")
+    assert (ruling.reason, sources(ruling)) == (None, [(1, "model")])
+    assert (await ruled(examiner, f"{lead}spring tides don't come at full moon [1].")).reason == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "lead",
+    ["The book does not say that", "Contrary to the book,", "As stated in section Bread,"],
+    ids=["silent", "contrary", "another section"],
+)
+async def test_a_lead_that_turns_it_round_is(examiner, lead):
+    assert (await ruled(examiner, f"{lead} spring tides come at full moon [1].")).reason
+
+
 class Scoring(Judge):
     """Scores the gauge's passage highly, the first passage less, and others with nothing."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.grounding.claims import is_absence, is_claim
+from app.grounding.claims import is_absence, is_claim, without_lead
 
 EMPTY = """
 Hello!
@@ -70,6 +70,41 @@ def test_that_the_book_is_silent_is_an_absence_and_no_claim(sentence):
 def test_what_says_something_is_a_claim(sentence):
     assert is_claim(sentence)
     assert not is_absence(sentence)
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "According to the book, ",
+        "The book states that ",
+        "The passages also say that ",
+        "As the book explains, ",
+        "As stated in the text, ",
+        "Passage 1 states that ",
+        "According to passage 12, ",
+        "As described in section Tides, ",
+        'According to the chapter on "Tides", ',
+    ],
+)
+def test_a_lead_is_no_part_of_what_is_said(lead):
+    assert without_lead(f"{lead}a gauge floats.", "Tides".__eq__) == "A gauge floats."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The book does not say that a gauge floats.",
+        "The book never states that a gauge floats.",
+        "Contrary to the book, a gauge floats.",
+        "According to some, a gauge floats.",
+        "As stated in section Wells, a gauge floats.",
+        "The book states why a gauge floats.",
+        "According to the book, ",
+        "The passage of time explains that.",
+    ],
+)
+def test_what_denies_or_says_more_is_no_lead(text):
+    assert without_lead(text, "Tides".__eq__) == text
 
 
 def test_a_long_text_is_a_claim():
