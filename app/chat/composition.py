@@ -31,7 +31,7 @@ from app.chat.refusals import Ending, refusal_after, sections_of
 from app.chat.rulings import Proof, Ruling
 from app.chat.searching import searches_of
 from app.grounding.citations import CitationParser, numbers_in
-from app.grounding.claims import is_absence
+from app.grounding.claims import is_absence, is_bare_answer
 from app.grounding.links import Links
 from app.grounding.sentences import Segment, Segmenter
 from app.grounding.wording import cited, joined, wider, without_connective
@@ -176,6 +176,9 @@ class Composition:
         is_no_answer = segment.body.strip(MARKUP).startswith(NO_ANSWER)
         self._said_no_answer = self._said_no_answer or is_no_answer or is_absence(segment.body)
         if is_no_answer:
+            return []
+        if self._mode == "strict" and segment.kind == "sentence" and is_bare_answer(segment.body):
+            self._outline.hold(Told(segment, segment.text).left_out())
             return []
         return self._ruled(segment, await self._examined(segment))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app.chat.events import Attribution
 from app.chat.rulings import Proof, Ruling
 from app.grounding.bodies import CELL_END
-from app.grounding.claims import is_absence, is_claim, without_lead
+from app.grounding.claims import is_absence, is_bare_answer, is_claim, without_answer, without_lead
 from app.grounding.code_lines import lines_in
 from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
@@ -81,7 +81,8 @@ class Examiner:
         if segment.kind == "table_head":
             self._table_head = segment
         body = segment.body
-        if len(body) > LONGEST or self._recital.is_in(body, (passage.text for passage in self._shown)):
+        is_recited = self._recital.is_in(body, (passage.text for passage in self._shown))
+        if len(body) > LONGEST or is_recited or is_bare_answer(body):
             return Ruling("unsupported")
         if is_absence(body):
             return Ruling(None if self._is_known(body) else "unsupported", is_claim=False)
@@ -89,7 +90,7 @@ class Examiner:
             return Ruling(is_claim=False)
         if segment.kind in {"heading", "table_head"}:
             return Ruling("unsupported", is_claim=False)
-        said = without_lead(body, self._is_section)
+        said = without_lead(without_answer(body), self._is_section)
         ruling = await self._examine_claim(said, segment.cited, list(cited_before))
         return Ruling("fact") if ruling.proofs and self._is_under_other_heads(segment, ruling) else ruling
 

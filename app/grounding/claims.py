@@ -84,6 +84,20 @@ LEAD = re.compile(
     r"[\"“*_]{0,3}(?P<section>[^\s,\"”*_][^,\"”*_]{0,79})[\"”*_]{0,3},\s+",
     re.IGNORECASE,
 )
+ANSWER = re.compile(r"[*_]{0,3}(?:yes|no)\b[*_]{0,3}(?:[,.:;!]|\s*[–—]|\s+-)[*_]{0,3}\s+", re.IGNORECASE)
+BARE_ANSWER = re.compile(r"yes|no|yes and no|not (?:really|quite|exactly|necessarily)|(?:it|that) depends")
+
+
+def is_bare_answer(text: str) -> bool:
+    """It says no more than "Yes.": what to, no passage can tell."""
+    return len(text) <= LONGEST and BARE_ANSWER.fullmatch(_plain(text).rstrip(".!…,: ")) is not None
+
+
+def without_answer(text: str) -> str:
+    """What a sentence says after "Yes,"."""
+    answer = ANSWER.match(text)
+    rest = text[answer.end() :] if answer else ""
+    return rest[:1].upper() + rest[1:] or text
 
 
 def without_lead(text: str, is_section: Callable[[str], bool]) -> str:

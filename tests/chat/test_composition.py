@@ -79,6 +79,11 @@ class TestStrict:
         events = await events_of("Tides rise [1]. Wrong [2]. They fall [2].")
         assert deltas(events) == ["Tides rise [1].", " They fall [2]."]
 
+    async def test_an_answer_alone_is_left_out_and_does_not_count(self):
+        composition = await composed("Yes [1]. Tides rise [1].\n\nIt depends.")
+        assert composition.text == "Tides rise [1]."
+        assert (composition.grounding().sentences, composition.refusal()) == (1, None)
+
     async def test_an_event_names_the_sentence_and_why_but_not_what_it_said(self):
         events = await events_of("Sure. Tides rise [1]. Wrong [2]. False [2].")
         assert [event for event in events if isinstance(event, SentenceWithheld)] == [

@@ -137,6 +137,18 @@ async def test_where_it_is_said_to_stand_is_not_compared(examiner, lead):
     assert (await ruled(examiner, f"{lead}spring tides don't come at full moon [1].")).reason == "unsupported"
 
 
+@pytest.mark.parametrize("answer", ["Yes, ", "No, ", "No – ", "Yes, according to the book, "])
+async def test_the_answer_before_it_is_not_compared(examiner, answer):
+    assert sources(await ruled(examiner, f"{answer}spring tides come at full moon [1].")) == [(1, "model")]
+    assert (await ruled(examiner, f"{answer}spring tides don't come at full moon [1].")).reason == "unsupported"
+
+
+async def test_an_answer_alone_is_proved_by_nothing(judge):
+    examiner = Examiner(judge, LINKS, "?", [passage("Is the tide high? Yes. It depends.", "Tides")])
+    assert (await ruled(examiner, "Yes [1].")).reason == "unsupported"
+    assert (await ruled(examiner, "It depends [1].")).reason == "unsupported"
+
+
 @pytest.mark.parametrize(
     "lead",
     ["The book does not say that", "Contrary to the book,", "As stated in section Bread,"],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.grounding.claims import is_absence, is_claim, without_lead
+from app.grounding.claims import is_absence, is_bare_answer, is_claim, without_answer, without_lead
 
 EMPTY = """
 Hello!
@@ -105,6 +105,26 @@ def test_a_lead_is_no_part_of_what_is_said(lead):
 )
 def test_what_denies_or_says_more_is_no_lead(text):
     assert without_lead(text, "Tides".__eq__) == text
+
+
+@pytest.mark.parametrize("answer", ["Yes, ", "No, ", "No – ", "No: ", "**Yes.** ", "No - "])
+def test_an_answer_before_a_sentence_is_no_part_of_what_is_said(answer):
+    assert without_answer(f"{answer}a gauge floats.") == "A gauge floats."
+
+
+@pytest.mark.parametrize("text", ["No gauge floats.", "No-one has one.", "Note: it floats.", "Yes."])
+def test_other_beginnings_are(text):
+    assert without_answer(text) == text
+
+
+@pytest.mark.parametrize("text", ["Yes.", "No!", "**No**.", "It depends.", "Yes and no.", "Not necessarily."])
+def test_an_answer_alone_is_bare(text):
+    assert is_bare_answer(text)
+
+
+@pytest.mark.parametrize("text", ["", "Yes, it floats.", "It depends on the Moon.", "1989", "No gauge."])
+def test_what_says_more_is_not(text):
+    assert not is_bare_answer(text)
 
 
 def test_a_long_text_is_a_claim():
