@@ -1,6 +1,7 @@
 """Reads citations such as `[1]` out of a text that comes in pieces, whatever the cuts."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from app.grounding.code import Code
@@ -14,19 +15,45 @@ LONGEST_RANGE = 20
 """Numbers in it; of a longer range, only both ends count."""
 
 _SPACE = r"[^\S\r\n]*"
-_NUMBER = r"[0-9０-９]+"
+_NUMBER = r"(?:[0-9０-９]+|[①-⑳])"
+_NAMES = ("documents", "document", "docs", "doc", "passages", "passage", "sources", "source", "references", "reference")
+_NAME = rf"(?i:{'|'.join(_NAMES)}|refs?|id)"
+_LABEL = rf"(?:{_NAME}{_SPACE}[:=]?{_SPACE}#?|#)"
+_PREFIXES = sorted({name[:end] for name in (*_NAMES, "id") for end in range(1, len(name))})
+_BEGUN_NAME = rf"(?i:{'|'.join(reversed(_PREFIXES))})"
 _RANGE = rf"{_NUMBER}(?:{_SPACE}[-–—−]{_SPACE}{_NUMBER})?"
-_LIST = rf"{_SPACE}{_RANGE}(?:{_SPACE}[,;，；、]{_SPACE}{_RANGE})*{_SPACE}"
-_MARKER = rf"(?:\[\[{_LIST}\]\]|\[\^?{_LIST}\]|［{_LIST}］|【{_LIST}(?:†[^】\r\n]*)?】)"
-_BEGUN_LIST = r"(?:[^\S\r\n]|[-0-9０-９,;，；、–—−])*"
-_BEGUN_MARKER = rf"(?:\[\[{_BEGUN_LIST}\]?|\[\^?{_BEGUN_LIST}|［{_BEGUN_LIST}|【{_BEGUN_LIST}(?:†[^】\r\n]*)?)"
+_NAMED = rf"{_LABEL}?{_RANGE}"
+_LIST = rf"{_SPACE}{_NAMED}(?:{_SPACE}(?:[,;，；、&]|\band\b){_SPACE}{_NAMED})*{_SPACE}"
+_TITLE = rf"(?::{_SPACE}[^\W\d_][^\[\]\r\n]*)?"
+_MARKER = (
+    rf"(?:\[\[{_LIST}\]\]|\[\^?{_LIST}(?:\^|{_TITLE})\]|\[\\\[{_LIST}\\\]\]|\\\[(?:\[{_LIST}\]|{_LIST})\\\]|［{_LIST}］"
+    rf"|【{_LIST}(?::[0-9]+)?(?:†[^】\r\n]*)?】)"
+)
+_BEGUN_LIST = (
+    rf"(?:[^\S\r\n]|[-0-9０-９①-⑳,;，；、&–—−#=]|and(?![A-Za-z])|{_NAME}(?![A-Za-z])(?:{_SPACE}:)?)*+"
+    rf"(?:an?|{_BEGUN_NAME})?+"
+)
+_BEGUN_MARKER = (
+    rf"(?:\\?(?:\[\\?){{1,2}}{_BEGUN_LIST}\]?\\?\]?|\\|\[\^?{_BEGUN_LIST}(?:\^|:[^\[\]\r\n]*)?|［{_BEGUN_LIST}"
+    rf"|【{_BEGUN_LIST}(?:†[^】\r\n]*)?)"
+)
+_SEE = rf"(?:(?i:sources?|see|refs?|cf\.?):?{_SPACE})?"
+_BEGUN_SEE = r"(?i:sources?:?|sourc?|sou?|s|see?:?|refs?:?|re?|cf?\.?:?)"
 
-MARKER = re.compile(rf"(?P<ticks>`{{1,2}}){_MARKER}(?P=ticks)(?!`)|{_MARKER}|\({_SPACE}{_MARKER}{_SPACE}\)")
+MARKER = re.compile(
+    rf"(?P<ticks>`{{1,2}}){_MARKER}(?P=ticks)(?!`)|{_MARKER}|\({_SPACE}{_SEE}{_MARKER}{_SPACE}\)"
+    rf"|\[\^?{_LIST}(?=[\r\n])"
+)
 BEGUN = re.compile(
-    rf"(?:{_BEGUN_MARKER}|`{{1,2}}(?:{_BEGUN_MARKER}|{_MARKER}`?)?|\({_SPACE}(?:{_BEGUN_MARKER}|{_MARKER}{_SPACE})?)\Z"
+    rf"(?:{_BEGUN_MARKER}|`{{1,2}}(?:{_BEGUN_MARKER}|{_MARKER}`?)?"
+    rf"|\({_SPACE}(?:{_BEGUN_SEE}{_SPACE}|{_SEE}(?:{_BEGUN_MARKER}|{_MARKER}{_SPACE}))?)\Z"
 )
 """What may become a marker with more text."""
-FIRST = "[［【`("
+FIRST = "[［【`(\\"
+UNCLOSED = re.compile(rf"\[\^?{_LIST}")
+"""What is left of a marker where the text ends."""
+BESIDE = re.compile(r"(?<=[0-9]):.*|†.*")
+"""What a marker says after its numbers."""
 RANGE = re.compile(rf"({_NUMBER})(?:{_SPACE}[-–—−]{_SPACE}({_NUMBER}))?")
 TARGET = re.compile(r"\([^\s()\[\]［］【】]+\)")
 BEGUN_TARGET = re.compile(r"\([^\s()\[\]［］【】]*\Z")
@@ -86,10 +113,12 @@ class CitationParser:
         if held[position] not in FIRST or self._is_code(held[position]):
             return position
         marker = MARKER.match(held, position, position + LONGEST_MARKER)
+        if marker is None and final and len(held) - position < LONGEST_MARKER:
+            marker = UNCLOSED.fullmatch(held, position)
         if marker is None:
             return None if left < LONGEST_MARKER and BEGUN.match(held, position) else position
         may_be_note = held.startswith("[^", position) and self._code.at_line_start
-        if left == len(marker[0]) < LONGEST_MARKER and (marker["ticks"] or may_be_note):
+        if left == len(marker[0]) < LONGEST_MARKER and (marker[0][0] == "`" or may_be_note):
             return None
         return position if may_be_note and held.startswith(":", marker.end()) else marker.end()
 
@@ -113,7 +142,7 @@ class CitationParser:
         if self._after_marker and TARGET.fullmatch(marker):
             self._after_marker = False
             return
-        numbers = list(_cited(marker.partition("†")[0]))
+        numbers = list(_cited(BESIDE.sub("", unicodedata.normalize("NFKC", marker))))
         known = [n for n in numbers if self._is_known(n)]
         self.dropped += len(numbers) - len(known)
         self._after_marker = marker[0] != "("

@@ -51,6 +51,17 @@ def parsed(pieces: Iterable[str]) -> tuple[list[Piece], int]:
         pytest.param("so [1]([2])", ["so ", 1, "(", 2, ")"], id="before a citation in brackets"),
         pytest.param("[1]: so", [1, ": so"], id="before a colon"),
         pytest.param(r"so \\[1]", ["so \\\\", 1], id="after an escaped backslash"),
+        pytest.param(r"so \[1\], [\[2\]], \[[3]\].", ["so ", 1, ", ", 2, ", ", 3, "."], id="escaped"),
+        pytest.param("so [①, ②].", ["so ", 1, 2, "."], id="digits in circles"),
+        pytest.param("so [1: Tides of 2].", ["so ", 1, "."], id="with a title"),
+        pytest.param("so 【1:0†source】.", ["so ", 1, "."], id="with a place"),
+        pytest.param("so [id=1] [#2] [doc3].", ["so ", 1, " ", 2, " ", 3, "."], id="with a short name"),
+        pytest.param("so [Passage 1, passage 2] [ref 3].", ["so ", 1, 2, " ", 3, "."], id="with a name"),
+        pytest.param("so [source: 1] [sources 2-3].", ["so ", 1, " ", 2, 3, "."], id="as a source"),
+        pytest.param("so [^1^].", ["so ", 1, "."], id="as a raised footnote"),
+        pytest.param("so [1 and 2] [2 & 3].", ["so ", 1, 2, " ", 2, 3, "."], id="with a word between"),
+        pytest.param("so (see [1]) (Source: [2]).", ["so (", 1, ") (", 2, ")."], id="in brackets with a word"),
+        pytest.param("so [1\nand so [2", ["so ", 1, "\nand so ", 2], id="never closed"),
     ],
 )
 def test_a_known_number_becomes_a_citation(text, pieces):
@@ -72,6 +83,7 @@ def test_a_known_number_becomes_a_citation(text, pieces):
         pytest.param("so `[9]`, ([9]), [9](http://x), 【9†x】.", ["so,,,."], 4, id="with what is around it"),
         pytest.param("so ([9])(x)", ["so(x)"], 1, id="no link behind brackets"),
         pytest.param("so\n\n[9]\n- so", ["so\n\n\n- so"], 1, id="line ends stay"),
+        pytest.param(r"so \[9\] (see [8]) [doc 7] [6", ["so"], 4, id="in other spellings"),
         pytest.param(f"so [{'9' * (LONGEST_MARKER - 2)}].", ["so."], 1, id="huge number"),
     ],
 )
@@ -103,13 +115,15 @@ def test_an_unknown_number_is_dropped_and_counted(text, pieces, dropped):
         pytest.param("[note] and [a1] and [1a] and [] and [1.5] and [-1] and [1,] and [1 2]", id="no number"),
         pytest.param("[9】 and ［9] and {9}", id="brackets that do not match"),
         pytest.param("[text](url) and [see 9](http://x)", id="links"),
-        pytest.param(r"\[9\] and \[9]", id="escaped"),
+        pytest.param(r"\[9] and \[x\] and \[ x = [9 \]", id="escaped"),
         pytest.param("[^9]: note\n  [^9]: note", id="footnotes"),
-        pytest.param("an open [1", id="never closed"),
+        pytest.param(
+            "[documents] and [id] and [12:30] and [1:] and [1: ] and [source: tides.md] and (see it)", id="words"
+        ),
         pytest.param("  two   blanks\n\nand a paragraph  ", id="blanks"),
         pytest.param("[" + "1," * LONGEST_MARKER + "1]", id="longer than any marker"),
         pytest.param("[" + "9" * 5000 + "]", id="longer than any number"),
-        pytest.param("[1\n,2]", id="line end within"),
+        pytest.param("[1,\n2]", id="line end within"),
     ],
 )
 def test_other_text_is_passed_on_as_it_is(text):
@@ -144,7 +158,10 @@ def test_citations_go_on_where_code_ends(text):
     assert (pieces[-1], dropped) == (1, 0)
 
 
-MARKS = "[1]|[9]|[|]|[[|]]|1|9|,|;|-| |  |`|``|```|~~~|\n|\n\n|- |1. |> |    |#|(|)|(x)|\\|【|】|†|［|］|[^|:|é|a"
+MARKS = (
+    "[1]|[9]|[|]|[[|]]|1|9|,|;|-| |  "
+    "|`|``|```|~~~|\n|\n\n|- |1. |> |    |#|(|)|(x)|(see |source|doc |: | and |①|\\|【|】|†|［|］|[^|:|é|a"
+)
 marked = st.lists(st.sampled_from([*MARKS.split("|"), "|"])).map("".join)
 
 
@@ -202,7 +219,26 @@ class Counting:
         return self._pattern.match(text, position, end)
 
 
-@pytest.mark.parametrize("text", ["[", "`", "[1,", " ", "[1](x", "`[1", "\n```", "([[1", "【1†"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "`",
+        "[1,",
+        " ",
+        "[1](x",
+        "`[1",
+        "\n```",
+        "([[1",
+        "【1†",
+        "[id",
+        "[docs",
+        "[passage 1 and ",
+        "(see ",
+        "\\[",
+        "[1: x",
+    ],
+)
 @pytest.mark.parametrize("size", [1, 1000], ids=["by character", "at once"])
 def test_the_work_grows_with_the_text_alone(text, size, monkeypatch):
     names = ["MARKER", "BEGUN", "TARGET", "BEGUN_TARGET"]
@@ -219,14 +255,39 @@ def test_the_work_grows_with_the_text_alone(text, size, monkeypatch):
 
 @pytest.mark.parametrize(
     "begun",
-    ["[", "[1", "[1,", " [ 1", "  ", "``", "[[1]", "`[1]", "`[1]`", "[^1", "([1]", "【1†so", "［1", "\n[^1]"],
+    [
+        "[",
+        "[1",
+        "[1,",
+        " [ 1",
+        "  ",
+        "``",
+        "[[1]",
+        "`[1]",
+        "`[1]`",
+        "[^1",
+        "([1]",
+        "【1†so",
+        "［1",
+        "\n[^1]",
+        "[pas",
+        "[Doc 1",
+        "[1: T",
+        "\\",
+        "\\[1\\",
+        "(see [",
+        "[1 an",
+        "[^1^",
+    ],
 )
 def test_a_marker_that_may_be_completed_waits_for_its_end(begun):
     parser = CitationParser(lambda n: n in KNOWN)
     assert parser.feed(f"so{begun}") == ["so\n" if begun[0] == "\n" else "so"]
 
 
-@pytest.mark.parametrize("text", ["so [see", "so [1x", "so `x", "so (1", "so ```"])
+@pytest.mark.parametrize(
+    "text", ["so [see", "so [1x", "so `x", "so (1", "so ```", "so [idea", "so (sea", "so \\x", "so [docsd"]
+)
 def test_text_that_can_be_no_marker_is_given_out_at_once(text):
     parser = CitationParser(lambda n: n in KNOWN)
     assert parser.feed(text) == [text]
