@@ -34,6 +34,7 @@ from app.grounding.citations import CitationParser, numbers_in
 from app.grounding.claims import is_absence, is_bare_answer
 from app.grounding.links import Links
 from app.grounding.sentences import Segment, Segmenter
+from app.grounding.visible import Visible
 from app.grounding.wording import cited, joined, wider, without_connective
 from app.settings import GroundingMode
 from tools.context import TurnContext
@@ -76,6 +77,7 @@ class Composition:
         self._examiner = examiner
         self._mode = mode
         self._parser = CitationParser(lambda n: 1 <= n <= len(context.shown))
+        self._visible = Visible()
         self._bibliography = Bibliography(lambda n: cast("Passage", context.shown[n - 1]))
         self._room = LONGEST
         self._told: list[str] = []
@@ -108,6 +110,7 @@ class Composition:
 
     async def add(self, text: str) -> list[Event]:
         """What comes after LONGEST characters is left out."""
+        text = self._visible.feed(text)
         text, self._room = text[: self._room], max(0, self._room - len(text))
         return await self._place(
             segment for piece in self._parser.feed(text) for segment in self._segmenter.feed(piece)
@@ -122,6 +125,7 @@ class Composition:
     def note(self, event: ToolStarted | ToolFinished) -> Event:
         """Text before a tool call is the model's thinking aloud: what of it was not told is dropped."""
         if isinstance(event, ToolStarted):
+            self._visible.restart()
             self._parser.restart()
             self._begin()
             self._owed = PARAGRAPH

@@ -15,7 +15,7 @@ SPACES = re.compile(r"\s+")
 FENCE = re.compile(r"(?P<marks>`{3,}|~{3,})[ \t]*\S*(?P<more>.*)")
 CELL_END = "; "
 CELL_BAR = re.compile(r"(?<!\\)\|")
-EMPHASIS = ("***", "___", "**", "__", "~~", "*", "_")
+EMPHASIS = ("***", "___", "**", "__", "*", "_")
 CLOSING_MARKS = re.compile(r"(?:\A|(?<=\s))#+\Z")
 
 

@@ -21,6 +21,9 @@ INVISIBLE, SCRIPTS = {"Cf", "Cc"}, {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "C
 LONGEST_SYMBOL = 3
 """Letters of one such as \u03bcm or \u0394x."""
 DENYING = re.compile("[\U0001f6ab\u274c\u26d4\u2717\u2718\U0001f6d1\u20e0]")
+STRUCK = re.compile("~~(?=\\S)|(?<=\\w)[\u0335-\u0338]")
+"""Out, by Markdown or by a stroke over a letter."""
+DENYING_WORDS = re.compile(r"\(not\)|\b(?:hardly|scarcely|barely) ever\b", re.IGNORECASE)
 COUNTED = re.compile(r"\b(?P<name>[a-z]{3,}) (?P<number>\d+(?:\.\d+)?)(?![\w%°]|\.\d)")
 """Such as "category 1"."""
 NO_NAMES = frozenset(
@@ -45,6 +48,8 @@ def disguises(sentence: str) -> Iterator[str]:
         if len(scripts) > 1 and not ("GREEK" in scripts and len(word) <= LONGEST_SYMBOL):
             yield f"{word} has letters of several scripts"
     yield from (f"the passage does not say {sign}" for sign in DENYING.findall(sentence))
+    if STRUCK.search(sentence):
+        yield "it is struck out"
 
 
 def foreign_names(matching: Matching) -> Iterator[str]:
@@ -52,6 +57,9 @@ def foreign_names(matching: Matching) -> Iterator[str]:
 
 
 def foreign_doubts(matching: Matching) -> Iterator[str]:
+    for phrase in DENYING_WORDS.findall(matching.claim.text):
+        if all(phrase.lower() not in one.folded for one in matching.cited):
+            yield f"the passage does not say {phrase}"
     for word in matching.claim.words:
         doubts = word.text in DOUBTS or (word.text in DENIALS and matching.coverage >= NEAR)
         if doubts and all(word.text not in one.words for one in matching.cited):

@@ -79,6 +79,9 @@ class TestStrict:
         events = await events_of("Tides rise [1]. Wrong [2]. They fall [2].")
         assert deltas(events) == ["Tides rise [1].", " They fall [2]."]
 
+    async def test_nothing_invisible_is_told(self):
+        assert (await composed("Ti\u200bdes\0 ri", "\U000e0041se [1\u200b]\u202e.")).text == "Tides rise [1]."
+
     async def test_an_answer_alone_is_left_out_and_does_not_count(self):
         composition = await composed("Yes [1]. Tides rise [1].\n\nIt depends.")
         assert composition.text == "Tides rise [1]."

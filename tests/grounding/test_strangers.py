@@ -31,6 +31,13 @@ def wells(judge: Judge) -> Evidence:
         pytest.param("The pipe of the deep well at Brest is 12 m long.", id="number of another statement"),
         pytest.param("A stilling well is n\u043et a vertical pipe that filters out waves.", id="Cyrillic letter"),
         pytest.param("A stilling well \U0001f6ab a vertical pipe that filters out waves.", id="denying sign"),
+        pytest.param("~~A stilling well is a vertical pipe that filters out waves.~~", id="struck out"),
+        pytest.param("A stilling well ~~is~~ a vertical pipe that filters out waves.", id="a word struck out"),
+        pytest.param(
+            "A stilling well i\u0336s\u0336 a vertical pipe that filters out waves.", id="stroke over letters"
+        ),
+        pytest.param("A stilling well is a vertical pipe that filters out waves (not).", id="not at the end"),
+        pytest.param("A stilling well is a vertical pipe that hardly ever filters out waves.", id="hardly ever"),
         pytest.param("In the Bay of Fundy the range is \u2468 m.", id="digit in a circle"),
         pytest.param("In the Bay of Fundy the range is 1\u200b2 m.", id="invisible character"),
     ],
