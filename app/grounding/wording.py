@@ -11,7 +11,9 @@ NUMBERS = re.compile(rf"^{_MARKED}[ \t]*|(?<![ \t])[ \t]*+{_MARKED}", re.MULTILI
 CODE = re.compile(r"(?<![`\\])(`++).*?(?<!`)\1(?!`)", re.DOTALL)
 FENCE = re.compile(r"(?<![ \t>])[ \t>]*+(`{3,}+|~{3,}+)", re.MULTILINE)
 STOPS = ".!?…。！？:;,"
-CLOSING = "\"'”’)]*_"
+QUOTES = "\"'”’)]"
+CLOSING = f"{QUOTES}*_"
+EMPHASIS = frozenset("*_")
 BEGINNING = re.compile(r"(?P<before>\s*(?:(?:[-*+>]|\d+[.)])\s+)*)(?P<marks>[*_]*)")
 CONNECTIVE = re.compile(
     r"""
@@ -76,12 +78,17 @@ def without_numbers(text: str) -> str:
 
 
 def _end(text: str) -> int:
-    """Where a citation stands: before the full stop, in the last cell of a table's row, or at the very end."""
+    """Where a citation stands: before the full stop, in the last cell of a table's row, or at the very end.
+
+    Never within emphasis, so after a full stop that is.
+    """
     whole = text.rstrip()
     if whole.endswith("|"):
         return len(whole[:-1].rstrip())
     said = whole.rstrip(CLOSING)
-    return len(said.rstrip(STOPS)) if said.endswith(tuple(STOPS)) else len(whole)
+    if not said.endswith(tuple(STOPS)):
+        return len(whole)
+    return len(said.rstrip(STOPS)) if EMPHASIS.isdisjoint(whole[len(said) :]) else len(whole.rstrip(QUOTES))
 
 
 def joined(before: str, owed: str, text: str) -> str:
