@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import msgspec
 
 from app.book.retrieval import Passage
+from app.chat.above import Above
 from app.chat.bibliography import Bibliography
 from app.chat.events import (
     AnswerDelta,
@@ -24,12 +25,13 @@ from app.chat.events import (
     ToolStarted,
     WithheldReason,
 )
-from app.chat.holes import Holes
+from app.chat.holes import Holes, depth
 from app.chat.outline import Outline, Told
 from app.chat.prompts import NO_ANSWER
 from app.chat.refusals import Ending, refusal_after, sections_of
 from app.chat.rulings import Proof, Ruling
 from app.chat.searching import searches_of
+from app.grounding.anaphora import leans
 from app.grounding.citations import CitationParser, numbers_in
 from app.grounding.claims import is_absence, is_bare_answer
 from app.grounding.links import Links
@@ -52,6 +54,10 @@ STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
 
 
+LEANING = {"sentence", "item", "intro"}
+"""Kinds of segments that may begin with "However" or "They"."""
+
+
 class WithheldSentence(msgspec.Struct, frozen=True):
     """For the record; never for a client."""
 
@@ -64,8 +70,8 @@ class Examines(Protocol):
     @property
     def links(self) -> Links: ...
 
-    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
-        """`cited_before`: by the sentences before it in its paragraph."""
+    async def examine(self, segment: Segment, cited_before: Iterable[int], above: Sequence[str] = ()) -> Ruling:
+        """`cited_before`: by the sentences before it in its paragraph. `above`: labels under which it stands."""
         ...
 
 
@@ -93,11 +99,14 @@ class Composition:
     def _begin(self) -> None:
         self._segmenter = Segmenter()
         self._outline = Outline()
+        self._above = Above()
         self._holes = Holes()
         self._cited_in: tuple[int, list[int]] = (-1, [])
         """A paragraph, and the numbers that its sentences cite."""
         self._hole_before = True
         """Nothing was told before this, or not what stood there."""
+        self._latest: Sequence[Proof] = ()
+        """Of what was told last."""
         self._said_anything = self._said_no_answer = False
 
     @property
@@ -193,14 +202,48 @@ class Composition:
         return segment._replace(text=links.without_foreign(segment.text), body=links.without_foreign(segment.body))
 
     async def _examined(self, segment: Segment) -> Ruling:
+        self._above.arrive(segment)
         ruling = Ruling("link")
         if not self._examiner.links.has_foreign(segment.text, in_code=segment.kind == "code"):
-            ruling = await self._examiner.examine(segment, self._cited_before(segment))
-        if self._mode == "strict" and self._holes.take(segment) and ruling.reason is None:
-            return ruling._replace(reason="list", proofs=())
+            ruling = await self._examiner.examine(segment, self._cited_before(segment), self._above.labels)
+        if self._mode == "strict":
+            ruling = self._in_place(segment, ruling)
         if segment.kind != "code" and _reads_otherwise_alone(segment):
-            return ruling._replace(reason="markup", proofs=())
+            ruling = ruling._replace(reason="markup", proofs=())
+        self._above.stand(segment, ruling)
         return ruling
+
+    def _in_place(self, segment: Segment, ruling: Ruling) -> Ruling:
+        """What is supported by itself goes with what was withheld before it."""
+        is_of_hole = self._holes.take(segment)
+        if ruling.reason is not None:
+            return ruling
+        if is_of_hole:
+            return ruling._replace(reason="list", proofs=())
+        if self._above.withholds(segment) or self._leans_on_hole(segment, ruling.proofs):
+            return ruling._replace(reason="context", proofs=())
+        return ruling
+
+    def _leans_on_hole(self, segment: Segment, proofs: Sequence[Proof]) -> bool:
+        """Whom it speaks of was said in what was left out, or was not said; an item speaks of what its list does."""
+        is_prose = segment.kind in {"sentence", "intro"} and depth(segment) is None
+        says_something = proofs or (segment.kind == "intro" and self.withheld)
+        may_lean = self._hole_before and segment.kind in LEANING and (is_prose or not self._told)
+        if not (says_something and may_lean and leans(segment.body)):
+            return False
+        return not any(map(self._goes_on_in_book, proofs[:1]))
+
+    def _goes_on_in_book(self, proof: Proof) -> bool:
+        """The book has such a sentence right after what was told last; the beginning follows the question."""
+        text = self._context.shown[proof.n - 1].text
+        follows = any(
+            before.n == proof.n
+            and before.start <= proof.start
+            and not any(map(str.isalnum, text[before.end : proof.start]))
+            for before in self._latest
+        )
+        is_answer = not (self._told or self.withheld)
+        return (follows or is_answer) and leans(text[proof.start : proof.end])
 
     def _ruled(self, segment: Segment, ruling: Ruling) -> list[Event]:
         if ruling.is_claim or ruling.reason:
@@ -259,6 +302,7 @@ class Composition:
         self._owed = PARAGRAPH if told.segment.kind == "code" and told.proofs else ""
         if told.segment.kind not in STRUCTURE:
             self._hole_before = False
+            self._latest = told.proofs
         before = self._cited_before(told.segment)
         self._cited_in = told.segment.paragraph, list(dict.fromkeys([*before, *(proof.n for proof in told.proofs)]))
         verdict = [] if told.verdict is None else [told.verdict]

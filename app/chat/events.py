@@ -14,9 +14,9 @@ Basis = Literal["book", "conversation", "none"]
 RefusalReason = Literal[
     "no_match", "below_threshold", "off_topic", "unsupported", "search_failed", "selection_not_found", "empty_answer"
 ]
-WithheldReason = Literal["unsupported", "fact", "link", "list", "markup"]
-"""No passage supports it; a number, name or the like is not in them; a hole in its list; and in every mode a foreign
-address, or a fence of code within a sentence.
+WithheldReason = Literal["unsupported", "fact", "link", "list", "context", "markup"]
+"""No passage supports it; a number, name or the like is not in them; a hole in its list; what it stands under or
+leans on was withheld; and in every mode a foreign address, or a fence of code within a sentence.
 """
 Attribution = Literal["model", "code"]
 Cut = Literal["length", "content_filter"]

@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 from app.chat.events import Attribution
+from app.chat.labels import Labels
 from app.chat.rulings import Proof, Ruling
+from app.chat.shown_passages import ShownPassages
 from app.grounding.bodies import CELL_END
 from app.grounding.claims import is_absence, is_bare_answer, is_claim, without_answer, without_lead
 from app.grounding.code_lines import lines_in
-from app.grounding.evidence import Evidence
 from app.grounding.facts import problems
 from app.grounding.links import Links
+from app.grounding.owners import has_another_number
+from app.grounding.polarity import is_limited
 from app.grounding.recital import Recital
 from app.grounding.sentences import Segment
 from app.grounding.support import Judge, Verdict
@@ -33,22 +36,14 @@ ABSENCE = frozenset(
     )
 )
 """Stems of which a sentence may be made that says what the book leaves out."""
+SHORT = 5
+"""Stems; an item of fewer says little by itself."""
 LONGEST = 1200
 """Characters of a sentence that is compared: the model's vectors see no more of it."""
 BETTER, NEAR = 0.5, 0.2
 """So much better must a passage support a sentence than those that it cites, to take their place; and so much worse
 than the best of those may one be that is cited, too.
 """
-LABEL = frozenset(
-    re.findall(
-        r"\w+",
-        """advantag aspect background basic benefit caus characterist common compar comparison concept conclus definit
-        descript detail differ differenc disadvantag exampl factor featur function goal import introduct item kind key
-        limit list main mean method name note number option order overview part point problem properti purpos reason
-        requir result role similar solut stage step summari task term tip type unit use valu way work""",
-    )
-)
-"""Stems of which a heading, the head of a table or an introduction may be made, and claim nothing."""
 
 
 class Examiner:
@@ -72,33 +67,58 @@ class Examiner:
         self._shown = shown
         self._recalled = recalled
         self._recital = Recital(orders)
-        self._evidence: list[Evidence] = []
+        self._passages = ShownPassages(judge, shown)
+        self._labels = Labels(judge, question, self._passages)
         self._table_head: Segment | None = None
 
-    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
+    async def examine(self, segment: Segment, cited_before: Iterable[int], above: Sequence[str] = ()) -> Ruling:
         if segment.kind == "code":
             return self._examine_code(segment)
         if segment.kind == "table_head":
             self._table_head = segment
+        ruling = self._without_examining(segment)
+        if ruling is not None:
+            return ruling
+        labels = self._labels.named(above, segment.body) if segment.kind in {"item", "intro"} else []
+        said = without_lead(without_answer(segment.body), self._is_section)
+        ruling = await self._examine_under(labels, said, segment.cited, list(cited_before))
+        if ruling.proofs and self._is_under_other_heads(segment, ruling):
+            return Ruling("fact")
+        return ruling._replace(is_label=segment.kind == "intro" and self._labels.has_all_of(segment))
+
+    def _without_examining(self, segment: Segment) -> Ruling | None:
         body = segment.body
         is_recited = self._recital.is_in(body, (passage.text for passage in self._shown))
         if len(body) > LONGEST or is_recited or is_bare_answer(body):
             return Ruling("unsupported")
         if is_absence(body):
             return Ruling(None if self._is_known(body) else "unsupported", is_claim=False)
-        if not is_claim(body) or (segment.kind in {"heading", "table_head", "intro"} and self._is_label(segment)):
+        if not is_claim(body) or (
+            segment.kind in {"heading", "table_head", "intro"} and self._labels.is_label(segment)
+        ):
             return Ruling(is_claim=False)
-        if segment.kind in {"heading", "table_head"}:
-            return Ruling("unsupported", is_claim=False)
-        said = without_lead(without_answer(body), self._is_section)
-        ruling = await self._examine_claim(said, segment.cited, list(cited_before))
-        return Ruling("fact") if ruling.proofs and self._is_under_other_heads(segment, ruling) else ruling
+        return Ruling("unsupported", is_claim=False) if segment.kind in {"heading", "table_head"} else None
+
+    async def _examine_under(
+        self, labels: Sequence[str], body: str, cited: Sequence[int], before: Sequence[int]
+    ) -> Ruling:
+        """A short item says what it says of its labels; another may say it by itself."""
+        if not labels:
+            return await self._examine_claim(body, cited, before)
+        label, said = ": ".join(labels), self._judge.evidence(body, ())
+        if has_another_number(self._judge.evidence(label, ()), said, self._passages.all()):
+            return Ruling("fact")
+        if len(said.stems) >= SHORT and not is_limited(label):
+            alone = await self._examine_claim(body, cited, before)
+            if alone.reason is None:
+                return alone
+        return await self._examine_claim(f"{label}: {body}", cited, before)
 
     async def _examine_claim(self, body: str, cited: Sequence[int], before: Sequence[int]) -> Ruling:
         """By what it cites itself, by what its paragraph cites, by any passage, by the conversation."""
         proofs, refuted = await self._by_model(body, cited, before)
         best = max((proof.support or 0.0 for proof in proofs), default=0.0)
-        found = await self._judge.attribute(body, self._all()) if best < 1 - BETTER else None
+        found = await self._judge.attribute(body, self._passages.all()) if best < 1 - BETTER else None
         if found is not None and found[1].score > (best + BETTER if proofs else refuted or 0.0):
             proofs = [_proof(found[0] + 1, found[1], "code")]
         if proofs:
@@ -114,7 +134,7 @@ class Examiner:
         refuted: float | None = None
         for numbers in (cited, before):
             if numbers:
-                verdict = await self._judge.judge(body, [self._all()[n - 1] for n in numbers])
+                verdict = await self._judge.judge(body, [self._passages.all()[n - 1] for n in numbers])
                 if verdict.supported:
                     return await self._proofs(body, numbers, verdict), refuted
                 if verdict.problems:
@@ -124,7 +144,7 @@ class Examiner:
     async def _proofs(self, body: str, numbers: Sequence[int], together: Verdict) -> list[Proof]:
         """Of the passages that support the sentence each alone; of all together where none does."""
         if len(numbers) > 1:
-            alone = [(n, await self._judge.judge(body, [self._all()[n - 1]])) for n in numbers]
+            alone = [(n, await self._judge.judge(body, [self._passages.all()[n - 1]])) for n in numbers]
             best = max(verdict.score for _, verdict in alone)
             proofs = [_proof(n, one) for n, one in alone if one.supported and one.score >= best - NEAR]
             if proofs:
@@ -145,11 +165,11 @@ class Examiner:
         if row.kind != "row" or head is None or head.paragraph != row.paragraph:
             return False
         heads, values = (one.body.split(CELL_END) for one in (head, row))
-        known = frozenset().union(*(one.stems for one in self._all()))
+        known = self._passages.stems()
         if len(heads) != len(values) or not all(self._judge.evidence(one, ()).stems <= known for one in heads[1:]):
             return False
         columns = (f"{name}: {value}" for name, value in zip(heads[1:], values[1:], strict=True))
-        cited = [self._all()[proof.n - 1] for proof in ruling.proofs]
+        cited = [self._passages.all()[proof.n - 1] for proof in ruling.proofs]
         return bool(self._judge.faults(CELL_END.join([values[0], *columns]), cited))
 
     def _is_known(self, body: str) -> bool:
@@ -157,19 +177,9 @@ class Examiner:
         asked = self._judge.evidence(self._question, ())
         return self._judge.evidence(body, ()).stems <= ABSENCE | asked.stems and not any(problems(body, [asked]))
 
-    def _is_label(self, segment: Segment) -> bool:
-        """It claims nothing. A heading may name what was asked or the passages' headings do, a table's their words."""
-        known = LABEL
-        if segment.kind == "heading":
-            asked = self._judge.evidence(self._question, ()).stems
-            known = known.union(asked, *(one.heading_stems for one in self._all()))
-        elif segment.kind == "table_head":
-            known = known.union(*(one.stems for one in self._all()))
-        return self._judge.evidence(segment.body, ()).stems <= known and not any(problems(segment.body, self._all()))
-
     def _is_section(self, name: str) -> bool:
         stems = self._judge.evidence(name, ()).stems
-        return bool(stems) and any(stems <= one.heading_stems for one in self._all())
+        return bool(stems) and any(stems <= one.heading_stems for one in self._passages.all())
 
     async def _is_recalled(self, body: str) -> bool:
         """It says of the conversation what was said in it, or repeats a question or a part of an answer."""
@@ -181,12 +191,6 @@ class Examiner:
             SPOKEN.search(body) is not None
             and (await self._judge.judge(body, [self._judge.evidence(told, ())])).supported
         )
-
-    def _all(self) -> list[Evidence]:
-        """Of the passages shown, in the order of their numbers."""
-        for passage in self._shown[len(self._evidence) :]:
-            self._evidence.append(self._judge.passage(passage.text, passage.heading_path))
-        return self._evidence
 
 
 def _proof(n: int, verdict: Verdict, by: Attribution = "model") -> Proof:
@@ -200,5 +204,10 @@ class Uncritical:
         self.links = links
         self._shown = shown
 
-    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:  # noqa: ARG002 - as an Examiner
+    async def examine(
+        self,
+        segment: Segment,
+        cited_before: Iterable[int],  # noqa: ARG002 - as an Examiner
+        above: Sequence[str] = (),  # noqa: ARG002 - as an Examiner
+    ) -> Ruling:
         return Ruling(proofs=[Proof(n, 0, len(self._shown[n - 1].text), None, "model") for n in segment.cited])

@@ -26,5 +26,7 @@ class Ruling(NamedTuple):
     proofs: Sequence[Proof] = ()
     is_claim: bool = True
     """Else it says nothing that could be true or false of the book."""
+    is_label: bool = False
+    """But for its numbers it says nothing, so that nothing hangs on its being told."""
     disagrees: bool = False
     """The passages that the model cited don't support it, others do."""

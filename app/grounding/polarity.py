@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from app.grounding.words import Word
+from app.grounding.words import WORD, Word
 
 NEGATORS = frozenset(
     [
@@ -64,6 +64,10 @@ REVERSERS = NEGATORS | frozenset(
     ]
 )
 """Negators, and words that deny what follows them."""
+LIMITS = frozenset(
+    ["only", "just", "solely", "exclusively", "exception", "exceptions", "unless", "forbidden", "prohibited"]
+)
+"""Words that narrow what stands under them to some, or to none."""
 PREFIXES = ("un", "in", "im", "ir", "dis", "non", "de", "mis")
 CLAUSE_END = re.compile(
     r"[,;:()|]|\.\s"
@@ -91,6 +95,12 @@ LINES_OF = {
 
 def is_negator(word: str) -> bool:
     return word in NEGATORS or word.endswith("n't")
+
+
+def is_limited(text: str) -> bool:
+    """What is said under it is not said without it."""
+    words = WORD.findall(text.lower().replace("’", "'"))
+    return any(word in REVERSERS | LIMITS or is_negator(word) for word in words)
 
 
 def is_odd(words: Sequence[Word]) -> bool:

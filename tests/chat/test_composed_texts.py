@@ -18,12 +18,13 @@ from tools.context import ToolCall
 BASE = "https://book.example"
 
 
-def begun(mode: GroundingMode = "strict") -> Composition:
+def begun(mode: GroundingMode = "strict", examiner: ScriptedExaminer | None = None) -> Composition:
     context = turn_context()
     for number in range(1, 5):
         context.number(passage(f"Text {number}."))
     context.calls["call-1"] = ToolCall("search_book", 4, 0.1)
-    return Composition(context, Believing(BASE) if mode == "off" else ScriptedExaminer(BASE), mode)
+    fake = Believing(BASE) if mode == "off" else ScriptedExaminer(BASE)
+    return Composition(context, examiner or fake, mode)
 
 
 async def told(text: str, mode: GroundingMode = "strict") -> str:
@@ -145,6 +146,105 @@ async def test_a_table_is_told_row_by_row(text, left):
 )
 async def test_a_list_has_no_holes(text, left):
     assert await told(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        pytest.param(
+            "**High:**\n- a [1]\n\n**Wrong:**\n- b [1]\n- c [1]\n\n**Low:**\n- d [1]",
+            "**High:**\n- a [1]\n\n**Low:**\n- d [1]",
+            id="its list",
+        ),
+        pytest.param("A [1].\n\nWrong:\n\n- b [1]\n\nC [1].", "A [1].\n\nC [1].", id="and no paragraph after it"),
+        pytest.param("A [1].\n\nWrong:\n\nB [1]. C [1].\n\nD [1].", "A [1].\n\nD [1].", id="its paragraph"),
+        pytest.param("A [1].\n\nWrong\n- b [1]\n\nC [1].", "A [1].\n\nC [1].", id="without a colon, its list"),
+        pytest.param("A [1].\n\nWrong\n\nB [1].", "A [1].\n\nB [1].", id="without a colon, no paragraph"),
+        pytest.param("A [1].\n\nWrong.\n\n- b [1]", "A [1].\n\n- b [1]", id="a sentence introduces nothing"),
+        pytest.param(
+            "A [1].\n\nWrong:\n\nHigh:\n- b [1]\n\nLow:\n- c [1]\n\nD [1].", "A [1].\n\nD [1].", id="its parts"
+        ),
+        pytest.param("A [1].\n\nWrong:\n\n| a |\n|-|\n| b [1] |\n\nC [1].", "A [1].\n\nC [1].", id="its table"),
+        pytest.param("A [1].\n\nWrong:\n```\nx\n```\nB [1].", "A [1].\n\nB [1].", id="its code"),
+        pytest.param(
+            "A [1].\n\nWrong:\n- b [1]\n  ```\n  x\n  ```\n- c [1]\n\nC [1].",
+            "A [1].\n\nC [1].",
+            id="a list without numbers with code in it",
+        ),
+        pytest.param(
+            "A [1].\n\nWrong:\n1. b [1]\n   ```\n   x\n   ```\n2. c [1]\n\nC [1].",
+            "A [1].\n\nC [1].",
+            id="a list with code in it",
+        ),
+        pytest.param("- A [1]. Wrong:\n  - b [1]\n- C [1]", "- A [1].\n- C [1]", id="within an item, its items"),
+        pytest.param("- High:\n  - a [1]\n- Wrong:\n  - b [1]", "- High:\n  - a [1]", id="an item's"),
+        pytest.param(
+            "## High\n- a [1]\n\n## Wrong\n- b [1]\n\n### Part\nC [1].\n\n## Low\nD [1].",
+            "## High\n- a [1]\n\n## Low\nD [1].",
+            id="a heading's, down to the next of its level",
+        ),
+        pytest.param(
+            "**Sure**\n\nA [1].\n\n**Wrong**\n\nB [1].\n\n- c [1]\n\n**Sure, low**\n\nD [1].",
+            "**Sure**\n\nA [1].\n\n**Sure, low**\n\nD [1].",
+            id="a bold line's",
+        ),
+        pytest.param("**High** [1]\n\n## Wrong\n\nB [1].", "**High** [1]", id="below a bold line"),
+        pytest.param("A [1].\n\n## Wrongs\n\nB [1].", "A [1].\n\nB [1].", id="but not the prose of the first heading"),
+        pytest.param("A [1].\n\n## Wrongs\n\n- b [1]", "A [1].", id="but its list"),
+        pytest.param("A [1].\n\n## Only wrongs\n\nB [1].", "A [1].", id="nor what it narrows"),
+    ],
+)
+async def test_what_stands_under_what_is_left_out_goes_with_it(text, left):
+    assert await told(text) == left
+
+
+async def test_what_goes_with_its_introduction_is_named_so():
+    composition = begun()
+    events = [*await composition.add("A [1].\n\nWrong:\n- b [1]\n- false"), *await composition.finish()]
+    assert [event for event in events if isinstance(event, SentenceWithheld)] == [
+        SentenceWithheld(2, "unsupported"),
+        SentenceWithheld(3, "context"),
+        SentenceWithheld(4, "fact"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        pytest.param("A [1]. Wrong. It falls [1]. B [1].", "A [1]. B [1].", id="after a hole"),
+        pytest.param("A [1]. Wrong. It falls [1]. They rise [1]. B [1].", "A [1]. B [1].", id="and what leans on it"),
+        pytest.param("A [1]. It falls [1].", "A [1]. It falls [1].", id="not after what is told"),
+        pytest.param("A [1]. Wrong. B [1]. It falls [1].", "A [1]. B [1]. It falls [1].", id="nor after another"),
+        pytest.param("A [1]. Wrong.\n\nIt falls [1].\n\nB [1].", "A [1].\n\nB [1].", id="a paragraph later"),
+        pytest.param("He must return it [1]. B [1].", "B [1].", id="the beginning"),
+        pytest.param("Sure! However, they fall [1]. B [1].", "Sure! B [1].", id="after a courtesy"),
+        pytest.param("- It falls [1]\n- B [1]", "- B [1]", id="the first item"),
+        pytest.param("So:\n- A [1]\n- wrong\n- It falls [1]", "So:\n- A [1]\n- It falls [1]", id="not a later item"),
+        pytest.param(
+            "A [1].\n\nWrong. It has:\n- b [1]\n\nC [1].", "A [1].\n\nC [1].", id="an introduction, with its list"
+        ),
+        pytest.param("A [1]. Wrong. This tide falls [1].", "A [1]. This tide falls [1].", id="not what names it"),
+    ],
+)
+async def test_a_pronoun_does_not_change_its_owner(text, left):
+    assert await told(text) == left
+
+
+async def test_an_item_is_examined_under_what_is_above_it():
+    examiner = ScriptedExaminer()
+    composition = begun(examiner=examiner)
+    await composition.add("**Plans:**\n- Team\n  - 600 requests\n    - per minute\n- Free\n  - 60\n\nA.\n\n- b\n")
+    await composition.finish()
+    assert [above for _, above in examiner.under] == [
+        [],
+        ["Plans"],
+        ["Plans", "Team"],
+        ["Plans", "Team", "600 requests"],
+        ["Plans"],
+        ["Plans", "Free"],
+        [],
+        [],
+    ]
 
 
 async def test_what_goes_with_a_hole_is_named_as_the_list_s():

@@ -76,8 +76,8 @@ class TestStrict:
         assert deltas(await composition.add("T")) == ["Tides rise [1]."]
 
     async def test_what_is_not_supported_is_withheld_and_the_answer_goes_on(self):
-        events = await events_of("Tides rise [1]. Wrong [2]. They fall [2].")
-        assert deltas(events) == ["Tides rise [1].", " They fall [2]."]
+        events = await events_of("Tides rise [1]. Wrong [2]. Tides fall [2].")
+        assert deltas(events) == ["Tides rise [1].", " Tides fall [2]."]
 
     async def test_nothing_invisible_is_told(self):
         assert (await composed("Ti\u200bdes\0 ri", "\U000e0041se [1\u200b]\u202e.")).text == "Tides rise [1]."
@@ -126,6 +126,10 @@ class TestStrict:
     async def test_the_first_sentence_does_not_lean_on_what_was_withheld(self):
         composition = await composed("Wrong. However, tides rise [1]. However, they fall [2].")
         assert composition.text == "Tides rise [1]. However, they fall [2]."
+
+    async def test_it_may_begin_with_the_book_s_own_pronoun_but_not_after_a_hole(self):
+        assert (await composed("They are larger [3].")).text == "They are larger [3]."
+        assert (await composed("Wrong. They are larger [3].")).text == ""
 
     async def test_a_later_one_does_not_lean_on_a_hole(self):
         assert (await composed("A [1]. Wrong. Therefore, B [1].")).text == "A [1]. B [1]."
@@ -246,8 +250,8 @@ class TestEveryMode:
 
     @pytest.mark.parametrize("bad", ["http://evil.example/x", "<img src=x>", "[x](javascript:a(1)) and evil.com"])
     async def test_a_sentence_with_an_address_is_withheld(self, mode, bad):
-        events = await events_of(f"Tides rise [1]. See {bad} now [1]. They fall [1].", mode=mode)
-        assert deltas(events) == ["Tides rise [1].", " They fall [1]."]
+        events = await events_of(f"Tides rise [1]. See {bad} now [1]. Tides fall [1].", mode=mode)
+        assert deltas(events) == ["Tides rise [1].", " Tides fall [1]."]
         assert SentenceWithheld(2, "link") in events
 
     async def test_a_link_to_elsewhere_leaves_its_text_and_an_image_nothing(self, mode):
@@ -278,9 +282,9 @@ class TestToolCalls:
     async def test_what_was_told_before_stays_and_a_paragraph_begins(self, composition):
         await composition.add("Tides rise [1]. B")
         composition.note(ToolStarted("search_book", "call-1"))
-        await composition.add("However, they fall [2].")
+        await composition.add("However, tides fall [2].")
         await composition.finish()
-        assert composition.text == "Tides rise [1].\n\nThey fall [2]."
+        assert composition.text == "Tides rise [1].\n\nTides fall [2]."
 
     async def test_one_at_the_end_leaves_no_blank_lines(self, composition):
         await composition.add("Tides rise [1]. T")

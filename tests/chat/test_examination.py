@@ -251,6 +251,93 @@ class TestWhatIsNoClaim:
         assert (await ruled(examiner, text)).reason in {"unsupported", "fact"}
 
 
+PLANS = passage(
+    "| Plan | Requests per minute | Burst |\n| --- | --- | --- |\n"
+    "| Free | 60 | 10 |\n| Team | 600 | 100 |\n| Enterprise | 6000 | 1000 |",
+    "Limits > Plans",
+)
+FIELDS = passage(
+    "A transfer has required fields: `debit_account` and `amount`. The fields `currency` and `memo` are optional.",
+    "Transfers > Fields",
+)
+
+
+class TestItems:
+    @pytest.mark.parametrize(
+        ("above", "text", "reason"),
+        [
+            pytest.param(["Team"], "- 600 requests per minute", None, id="its own number"),
+            pytest.param(["Limits", "Team"], "- Burst: 100", None, id="what it can't say by itself"),
+            pytest.param(["Enterprise"], "- 60 requests per minute", "fact", id="another's number"),
+            pytest.param(["Enterprise plan"], "- Burst: 10", "fact", id="another's, of another column"),
+            pytest.param(["Required fields"], "- `amount`", None, id="its own word"),
+            pytest.param(["Required fields"], "- `memo`", "unsupported", id="another's word"),
+            pytest.param(["Here are the main steps"], "- `memo`", None, id="under words of any label"),
+            pytest.param(["Whales"], "- `memo`", None, id="under what the passages don't know"),
+            pytest.param(["Amounts"], "- `amount`", None, id="under itself"),
+            pytest.param(
+                ["These are wrong"],
+                "- The fields `currency` and `memo` of a transfer are optional",
+                "unsupported",
+                id="turned round",
+            ),
+        ],
+    )
+    async def test_a_short_one_says_what_it_says_of_what_is_above_it(self, judge, above, text, reason):
+        examiner = Examiner(judge, LINKS, "What are the limits?", [PLANS, FIELDS])
+        assert (await examiner.examine(segment(text), [], above)).reason == reason
+
+    async def test_its_proof_is_the_passage_s_own_text(self, judge):
+        examiner = Examiner(judge, LINKS, "What are the limits?", [PLANS, FIELDS])
+        (proof,) = (await examiner.examine(segment("- 600 requests per minute [1]"), [], ["Team"])).proofs
+        assert (proof.n, proof.by) == (1, "model")
+        assert "| Team | 600 | 100 |" in PLANS.text[proof.start : proof.end]
+
+    async def test_one_that_is_supported_by_itself_is_judged_once(self, judge, monkeypatch):
+        judged = []
+        judge_ = Judge.judge
+
+        async def counted(self: Judge, sentence: str, cited: Sequence[Evidence]) -> Verdict:
+            judged.append(sentence)
+            return await judge_(self, sentence, cited)
+
+        monkeypatch.setattr(Judge, "judge", counted)
+        examiner = Examiner(judge, LINKS, "?", SHOWN)
+        await examiner.examine(segment("- A tide gauge records the level of the sea [2]"), [], ["Spring tides"])
+        assert judged == ["A tide gauge records the level of the sea"]
+
+
+class TestIntroductions:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Here are the steps you need:\n\n- x",
+            "**Stilling well:**\n- x",
+            "**Gauges:**\n- x",
+            "The following things are important:\n\n- x",
+        ],
+    )
+    async def test_one_that_only_names_or_announces_claims_nothing(self, examiner, text):
+        assert await ruled(examiner, text) == Ruling(is_claim=False)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "You must never do the following:\n\n- x",
+            "Here are steps that you need only once:\n\n- x",
+            "**Not in a stilling well:**\n- x",
+            "A moon must have these levels:\n\n- x",
+        ],
+    )
+    async def test_one_that_turns_round_or_says_what_stands_under_it_claims_something(self, examiner, text):
+        ruling = await ruled(examiner, text)
+        assert (ruling.reason, ruling.is_claim, ruling.is_label) == ("unsupported", True, False)
+
+    async def test_one_with_a_number_of_its_own_is_not_told_but_hardly_missed(self, examiner):
+        ruling = await ruled(examiner, "Here are the seven main steps:\n\n- x")
+        assert (ruling.reason, ruling.is_label) == ("unsupported", True)
+
+
 class TestAbsences:
     async def test_one_that_speaks_of_what_was_asked_is_told(self, examiner):
         text = "The book does not say what a gauge costs."

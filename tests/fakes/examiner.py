@@ -1,6 +1,6 @@
 """An examiner that rules by what a sentence says, so that an answer's composition is tested apart from the judging."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.chat.rulings import Proof, Ruling
 from app.grounding.links import Links
@@ -17,9 +17,12 @@ class ScriptedExaminer:
         self.links = Links(base_url, list)
         self.examined: list[tuple[str, list[int]]] = []
         """Each body, with what was cited before it in its paragraph."""
+        self.under: list[tuple[str, list[str]]] = []
+        """Each body, with the labels above it."""
 
-    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
+    async def examine(self, segment: Segment, cited_before: Iterable[int], above: Sequence[str] = ()) -> Ruling:
         self.examined.append((segment.body, list(cited_before)))
+        self.under.append((segment.body, list(above)))
         said = segment.body.lower()
         if "wrong" in said or "false" in said:
             return Ruling("unsupported" if "wrong" in said else "fact")
@@ -37,5 +40,5 @@ class ScriptedExaminer:
 class Believing(ScriptedExaminer):
     """Of the mode that measures nothing."""
 
-    async def examine(self, segment: Segment, cited_before: Iterable[int]) -> Ruling:
+    async def examine(self, segment: Segment, cited_before: Iterable[int], above: Sequence[str] = ()) -> Ruling:
         return Ruling(proofs=[Proof(n, 0, 4, None, "model") for n in segment.cited])

@@ -83,19 +83,13 @@ async def test_a_claim_that_denies_may_speak_of_what_its_row_lacks(judge, plans)
 @pytest.mark.parametrize(
     ("sentence", "problem"),
     [
-        (
-            "The Free plan allows 10 requests per minute.",
-            "the table does not say 10 requests per minute of Requests per minute",
-        ),
-        ("The burst of the Enterprise plan is 6000.", "the table does not say 6000 of Burst"),
-        (
-            "Free; Requests per minute: 10; Burst: 60",
-            "the table does not say 10 requests per minute of Requests per minute",
-        ),
+        ("The Free plan allows 10 requests per minute.", "10 requests per minute of Requests per minute"),
+        ("The burst of the Enterprise plan is 6000.", "6000 of Burst"),
+        ("Free; Requests per minute: 10; Burst: 60", "10 of Requests per minute"),
     ],
 )
 async def test_what_another_column_says_is_not(judge, plans, sentence, problem):
-    assert problem in (await judge.judge(sentence, [plans])).problems
+    assert f"the table does not say {problem}" in (await judge.judge(sentence, [plans])).problems
 
 
 @pytest.mark.parametrize(

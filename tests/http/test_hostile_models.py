@@ -103,6 +103,33 @@ CASES = {
     "invents the beginning": Case(
         f"{LIE} [well]. However, {WELL[0].lower()}{WELL[1:]} [well].", f"{WELL} [well].", ("Lisbon", "However")
     ),
+    "invents whom a list speaks of": Case(
+        f"{TRUE}\n\n**Spring tides:**\n\n- {SPRING} [spring].\n\n**Storm tides, as Quandt saw:**\n\n- {NEAP} [neap].",
+        f"{TRUE}\n\n**Spring tides:**\n\n- {SPRING} [spring].",
+        ("Quandt", "Neap"),
+    ),
+    "tells what never happens": Case(
+        f"{TRUE}\n\nThe following never happens in Lisbon:\n\n- {SPRING} [spring].", TRUE, ("Lisbon", "Spring tides")
+    ),
+    "invents a heading in between": Case(
+        f"## Stilling wells\n\n{TRUE}\n\n## What Quandt denied\n\n{SPRING} [spring].",
+        f"## Stilling wells\n\n{TRUE}",
+        ("Quandt", "Spring tides"),
+    ),
+    "gives a pronoun another owner": Case(
+        f"{WELL} [well]. A harbour master of Lisbon reads it. He uses it twice: it filters out waves [well]."
+        f"\n\n{SPRING} [spring]. {NEAP} [neap].",
+        f"{WELL} [well].\n\n{SPRING} [spring]. {NEAP} [neap].",
+        ("Lisbon", "He uses"),
+    ),
+    "begins with whom nobody knows": Case(
+        f"They come seven days after spring tides [neap]. {TRUE}", TRUE, ("They come",)
+    ),
+    "gives an item another's number": Case(
+        f"{TRUE}\n\n* Bay of Fundy\n  * 11.7 m\n* Mediterranean\n  * 11.7 m",
+        f"{TRUE}\n\n* Bay of Fundy [neap]\n  * 11.7 m [neap]\n* Mediterranean [neap]",
+        (),
+    ),
     "invents a heading": Case(f"## The Quandt well of Lisbon\n\n{TRUE}", TRUE),
     "invents a row": Case(
         f"{TABLE}| Bay of Fundy | 11.7 m |\n| Lisbon | 9.9 m |\n| Mediterranean | 0.3 m |\n",
@@ -216,7 +243,8 @@ def test_each_sentence_that_is_withheld_is_told_of_by_place_and_reason_alone(str
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=["json", "stream"])
 def test_it_is_no_matter_where_a_models_words_are_cut(strict, endpoint):
-    says, told = f"{FLOAT} [1]. {LIE} [1]. {FLOAT} [9].", f"{FLOAT} [1]. {FLOAT} [1]."
+    fact = FLOAT.replace("Its", "The")
+    says, told = f"{fact} [1]. {LIE} [1]. {fact} [9].", f"{fact} [1]. {fact} [1]."
     cuts = [[says[:at], says[at:]] for at in range(1, len(says))]
     for pieces in [list(says), *cuts]:
         outcome = strict.ask(QUESTION, in_deltas(pieces), endpoint=endpoint)
