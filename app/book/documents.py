@@ -85,7 +85,9 @@ def document_digest(path: Path, root: Path) -> str:
     digest = hashlib.sha256(content)
     if path.suffix.lower() not in _READERS:
         folder = folder_of(root).resolve()
-        for included, text in gather(path, content.decode(errors="replace"), root).items():
+        markdown = content.decode(errors="replace")
+        check_lines(markdown, source_of(path, root))
+        for included, text in gather(path, markdown, root).items():
             digest.update(msgspec.json.encode((included.relative_to(folder).as_posix(), text)))
     return digest.hexdigest()
 

@@ -13,8 +13,8 @@ MAX_FILES = 1_000
 MAX_INCLUSIONS = 10_000
 
 _DIRECTIVE = re.compile(
-    r"(?P<escaped>\\)?\{\{[ \t]*#(?P<kind>include|rustdoc_include|playground|playpen|title)"
-    r"[ \t]+(?P<target>[^{}\r\n]+)\}\}"
+    r"(?P<escaped>\\)?\{\{[ \t]*+#(?P<kind>include|rustdoc_include|playground|playpen|title)"
+    r"[ \t]++(?P<target>[^{}\r\n]++)\}\}"
 )
 _NUMBER = re.compile(r"\d{1,9}")
 _ANCHOR_LINE = re.compile(r"^.*\bANCHOR(?:_END)?:[^\r\n]*(?:\r\n?|\n|\Z)", re.MULTILINE)

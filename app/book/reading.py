@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.book.cutting import Cutter
 from app.book.documents import Skipped, document_digest
-from app.book.files import shown_name, source_of
+from app.book.files import folder_of, shown_name, source_of
 from app.book.index_report import Progress, Tally
 from app.book.revisions import NOTHING, Revision, StoredDocument, revise
 from app.errors import DocumentError, NotForReadersError
@@ -34,7 +34,8 @@ class Reading:
                 digest = await asyncio.to_thread(document_digest, path, self._root)
                 documents.append(Found(source_of(path, self._root), path, digest))
             except DocumentError as error:
-                self.skip(Skipped(shown_name(path.name), error.detail))
+                source = path.relative_to(folder_of(self._root)).as_posix()
+                self.skip(Skipped(shown_name(source), error.detail))
         return documents
 
     async def revisions(

@@ -1,5 +1,6 @@
 """mdBook's directives: what is filled in, what is left as it is, and what is refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,22 @@ def test_a_few_large_files_many_times_are_refused(book: Path) -> None:
 
     with pytest.raises(DocumentError, match=r"page\.md becomes too long by what it includes"):
         expanded(book, "{{#include large.md}}\n" * 100)
+
+
+@pytest.mark.parametrize("text", ["{{#include" + " " * 900_000, "{{#include a" * 80_000, "{{ " * 300_000])
+def test_a_directive_that_never_ends_is_passed_over_in_time(book: Path, text: str) -> None:
+    started = time.process_time()
+
+    assert expanded(book, text) == text
+    assert time.process_time() - started < 5
+
+
+def test_a_line_that_is_too_long_is_refused_before_anything_is_looked_for_in_it(book: Path) -> None:
+    path = book / "page.md"
+    path.write_text("{{#include" + " " * 1_000_000)
+
+    with pytest.raises(DocumentError, match=r"page\.md has a line of 1,000,010 characters"):
+        document_digest(path, book)
 
 
 def test_too_many_files_are_refused_also_where_they_do_not_exist(book: Path) -> None:
