@@ -10,7 +10,7 @@ from app.book import mdx
 from app.book.addresses import Anchors
 from app.book.markdown import heading_text, parser
 
-BlockKind = Literal["text", "code", "table", "skip"]
+BlockKind = Literal["text", "code", "table", "skip", "hidden"]
 
 _KINDS: dict[str, BlockKind] = {
     "paragraph_open": "text",
@@ -20,6 +20,7 @@ _KINDS: dict[str, BlockKind] = {
     "table_open": "table",
     "hr": "skip",
     "raw_skip": "skip",
+    "raw_hidden": "hidden",
     "raw_code": "code",
     "raw_text": "text",
 }
@@ -27,12 +28,16 @@ _LINE_END = re.compile(r"\r\n?|\n")
 _EXPLICIT_ID = re.compile(r"(?:\\?\{#(?P<id>[^\s{}]+)\}|\{/\*\s*#(?P<comment_id>[^\s*]+)\s*\*/\})\s*$")
 _DEFINITION = re.compile(r"[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*\[")
 _FOOTNOTE = re.compile(r"^[ \t>]*\[\^", re.MULTILINE)
+_COMMENT_ENDS = {"<!--": "-->", "{/*": "*/}"}
+_COMMENT_OR_CODE = re.compile(r"\\.|(?P<ticks>`++)(?:[^`]++|(?!(?P=ticks)(?!`))`++)++(?P=ticks)|`++|<!--|\{/\*", re.DOTALL)
 _MARKERS_ONLY = re.compile(r"(?:[\s>*+-]|\d+[.)])*")
 
 
 class Block(msgspec.Struct, frozen=True):
     kind: BlockKind
-    """skip: not for readers, such as imports, comments, lines of tags, rules, link definitions."""
+    """skip: nothing to read, such as lines of tags and rules. hidden: not for readers, such as imports, comments and
+    link definitions.
+    """
     start: int
     end: int
 
@@ -57,8 +62,9 @@ class _Reader:
     def __init__(self, text: str, body: int, *, is_mdx: bool | None) -> None:
         self._text = text
         src = _LINE_END.sub("\n", text[body:])
-        self._md = parser(is_mdx=mdx.is_mdx(src) if is_mdx is None else is_mdx)
-        self._env: dict[str, object] = {}
+        is_mdx = mdx.is_mdx(src) if is_mdx is None else is_mdx
+        self._md = parser(is_mdx=is_mdx)
+        self._env: dict[str, object] = {"scanner": mdx.Scanner(src, expressions=is_mdx)}
         self._tokens = self._md.parse(src, self._env)
         self._line_starts = [body, *(match.end() for match in _LINE_END.finditer(text, body)), len(text)]
         self._anchors = Anchors()
@@ -72,6 +78,8 @@ class _Reader:
             yield from self._unread(line, first)
             if token.type == "heading_open" and token.level == 0:
                 yield self._heading(int(token.tag[1:]), self._tokens[index + 1].content, *self._span(first, end))
+            elif _KINDS[token.type] == "text":
+                yield from _without_comments(self._text, *self._span(first, end))
             else:
                 yield Block(_KINDS[token.type], *self._span(first, end))
             line = end
@@ -89,12 +97,42 @@ class _Reader:
         """Give the lines that made no token: link definitions, empty items, what is nested too deeply to be parsed."""
         start, stop = self._span(first, end)
         if start < stop:
-            lines = self._text[start:stop]
-            is_definition = _DEFINITION.match(lines) and not _FOOTNOTE.search(lines)
-            yield Block("skip" if is_definition or _MARKERS_ONLY.fullmatch(lines) else "text", start, stop)
+            yield Block(_unread_kind(self._text[start:stop]), start, stop)
 
     def _span(self, first: int, end: int) -> tuple[int, int]:
         """Offsets of the lines from `first` to before `end`, without the white space around them."""
         start, stop = self._line_starts[first], self._line_starts[min(end, len(self._line_starts) - 1)]
-        lines = self._text[start:stop]
-        return stop - len(lines.lstrip()), start + len(lines.rstrip())
+        return _stripped(self._text, start, stop)
+
+
+def _without_comments(text: str, start: int, end: int) -> Iterator[Block]:
+    """Cut out the comments that are in a paragraph, but not in code in it."""
+    first = position = start
+    while opening := _COMMENT_OR_CODE.search(text, position, end):
+        position = opening.end()
+        if opening[0] in _COMMENT_ENDS:
+            closing = text.find(_COMMENT_ENDS[opening[0]], position, end)
+            if closing < 0:
+                break
+            position = closing + len(_COMMENT_ENDS[opening[0]])
+            yield from _block("text", text, first, opening.start())
+            yield Block("hidden", opening.start(), position)
+            first = position
+    yield from _block("text", text, first, end)
+
+
+def _block(kind: BlockKind, text: str, start: int, end: int) -> Iterator[Block]:
+    start, end = _stripped(text, start, end)
+    if start < end:
+        yield Block(kind, start, end)
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return end - len(part.lstrip()), start + len(part.rstrip())
+
+
+def _unread_kind(lines: str) -> BlockKind:
+    if _DEFINITION.match(lines) and not _FOOTNOTE.search(lines):
+        return "hidden"
+    return "skip" if _MARKERS_ONLY.fullmatch(lines) else "text"

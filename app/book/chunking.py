@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.book.blocks import Block
 from app.book.documents import Document, Section
 from app.book.excerpts import excerpts
 from app.book.pieces import CountTokens, Measure, Piece, cut_block, halve, sentences
 
-CHUNKER_VERSION = 3
+CHUNKER_VERSION = 4
 """Another number for whatever changes the chunks of an unchanged file: an index knows with which it was cut."""
 MIN_CHUNK_SIZE = 32
 DEFAULT_CHUNK_SIZE, DEFAULT_CHUNK_OVERLAP = 256, 32
@@ -46,7 +47,7 @@ class Chunk(msgspec.Struct, frozen=True):
     prefix: str
     """The heading path as it is embedded: without its beginning where it is too long."""
     section: int
-    """Number of its section within the file, from 0."""
+    """Number of its section within the file, from 0; a section with hidden text in it counts as two."""
     section_chunks: int
     """How many chunks the section has."""
     gap: str
@@ -75,7 +76,7 @@ def chunk_document(
     measure = Measure(document.text, count_tokens)
     seen: Counter[tuple[str, ...]] = Counter()
     chunks: list[Chunk] = []
-    for number, section in enumerate(document.sections):
+    for number, section in enumerate(chain.from_iterable(map(_visible_parts, document.sections))):
         spans = list(_Packer(section, measure, chunk_size).spans(chunk_overlap))
         for span, following in zip_longest(spans, spans[1:]):
             content = (*section.heading_path, document.text[span.start : span.end])
@@ -97,6 +98,18 @@ def check_sizes(chunk_size: int, chunk_overlap: int) -> None:
 
 def embedding_text(prefix: str, text: str) -> str:
     return f"{prefix}\n{text}" if prefix else text
+
+
+def _visible_parts(section: Section) -> Iterator[Section]:
+    """One at least."""
+    runs: list[list[Block]] = [[]]
+    for block in section.blocks:
+        if block.kind != "hidden":
+            runs[-1].append(block)
+        elif runs[-1]:
+            runs.append([])
+    visible = [run for run in runs if run] or [[]]
+    return (msgspec.structs.replace(section, blocks=tuple(run)) for run in visible)
 
 
 class _Span(NamedTuple):

@@ -13,18 +13,21 @@ from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, code
 from markdown_it.token import Token
 
-from app.book import mdx
+from app.book.mdx import Scanner
 
 MAX_NESTING = 100
 _INTERRUPTS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
 _UNDERLINE = re.compile(r"(?:=+|-+)[ \t]*$")
-_MDX_COMMENT = re.compile(r"\{/\*.*?\*/\}")
+_MDX_COMMENT = re.compile(r"\{\s*+/\*.*?\*/\s*+\}")
 _VISIBLE = frozenset({"text", "text_special", "code_inline", "image"})
 
 
 @functools.cache
 def parser(*, is_mdx: bool) -> MarkdownIt:
-    """Return a parser whose tokens have, beside Markdown's own types, raw_skip, raw_code and raw_text."""
+    """Return a parser whose tokens have, beside Markdown's own types, raw_skip, raw_hidden, raw_code and raw_text.
+
+    It needs the text's mdx.Scanner as "scanner" in its environment.
+    """
     md = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table").disable("inline")
     md.block.ruler.at("html_block", _raw, _INTERRUPTS)
     if is_mdx:
@@ -55,7 +58,7 @@ def _raw(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
     start = state.bMarks[line] + state.tShift[line]
     if state.src[start : start + 1] not in {"<", "{"} or state.is_code_block(line):
         return False
-    found = mdx.markup(state.src, start)
+    found = _scanner(state).markup(start)
     if found is None:
         return False
     return _consume(state, line, last_line, f"raw_{found.kind}", found.end) if not silent else True
@@ -64,15 +67,21 @@ def _raw(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
 def _indented_code(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
     """Text that is indented because a tag is around it is no code."""
     before = state.tokens[-1] if state.tokens else None
-    follows_tag = before is not None and before.type == "raw_skip" and before.map is not None and before.map[1] == line
+    is_tag = before is not None and before.type in {"raw_skip", "raw_hidden"}
+    follows_tag = is_tag and before.map is not None and before.map[1] == line
     return not follows_tag and code(state, line, last_line, silent)
 
 
 def _statement(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
     if silent or state.level or state.sCount[line]:
         return False
-    end = mdx.statement_end(state.src, state.bMarks[line])
-    return end is not None and _consume(state, line, last_line, "raw_skip", end)
+    end = _scanner(state).statement_end(state.bMarks[line])
+    return end is not None and _consume(state, line, last_line, "raw_hidden", end)
+
+
+def _scanner(state: StateBlock) -> Scanner:
+    scanner: Scanner = state.env["scanner"]
+    return scanner
 
 
 def _consume(state: StateBlock, line: int, last_line: int, kind: str, end: int) -> bool:

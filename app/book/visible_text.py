@@ -83,7 +83,7 @@ def visible_text(source: str, text: str, offset: int = 0) -> VisibleText:
         kind = getattr(block, "kind", "text")
         if kind == "code" and not text.startswith("<", block.start):
             writer.write(_LITERAL, block.start, block.end)
-        elif kind != "skip":
+        elif kind not in {"skip", "hidden"}:
             writer.write(_MARKDOWN, block.start, block.end)
     return writer.written()
 

@@ -190,13 +190,49 @@ def test_overlap_stays_in_the_section() -> None:
 
 
 def test_what_is_no_content_may_lie_inside_but_not_at_the_ends() -> None:
-    text = "<Tabs>\n\nimport A from 'a';\n\nOne.\n\n<!-- two -->\n\nThree.\n\n---\n\n</Tabs>\n"
+    text = "<Tabs>\n\nimport A from 'a';\n\nOne.\n\n***\n\n<br/>\n\nThree.\n\n---\n\n</Tabs>\n"
 
-    assert texts(text, "page.mdx") == ["One.\n\n<!-- two -->\n\nThree."]
+    assert texts(text, "page.mdx") == ["One.\n\n***\n\n<br/>\n\nThree."]
 
 
-def test_a_long_comment_between_two_paragraphs_separates_them() -> None:
-    assert texts(f"One.\n\n<!-- {words(40)} -->\n\nTwo.", overlap=15) == ["One.", "Two."]
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<!-- two -->",
+        "<!--\n\ntwo\n\n-->",
+        "{/* two */}",
+        "{ /* two */ }",
+        "<br/> <!-- two --> <br/>",
+        "[//]: # (two)",
+        "[two]: https://two.example",
+        "import two from 'two';",
+        "export const two = 2;",
+        "<style>two</style>",
+        "import two from 'two';\n\n<br/>\n\n<!-- two -->",
+    ],
+)
+def test_a_chunk_ends_before_what_is_hidden_and_the_next_begins_after_it(hidden: str) -> None:
+    chunks = cut(f"One.\n\n{hidden}\n\nThree.", "page.mdx", overlap=15)
+
+    assert [(chunk.text, chunk.gap, chunk.section_chunks) for chunk in chunks] == [("One.", "", 1), ("Three.", "", 1)]
+    assert len({chunk.section for chunk in chunks}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One <!-- two --> three.", ["One", "three."]),
+        ("- One.\n- <!-- two --> Three.", ["- One.\n-", "Three."]),
+        ("One.\n<!-- two\n\ntwo --> Three.", ["One.", "Three."]),
+        ("One {/* two */} three.", ["One", "three."]),
+        ("Write `<!-- two -->` or ``{/* `two` */}``.", ["Write `<!-- two -->` or ``{/* `two` */}``."]),
+        (r"Write \<!-- two -->.", [r"Write \<!-- two -->."]),
+        ("One <!-- two", ["One <!-- two"]),
+        ("A ` and a <!-- two --> three.", ["A ` and a", "three."]),
+    ],
+)
+def test_a_comment_in_a_paragraph_is_hidden_unless_it_is_code(text: str, parts: list[str]) -> None:
+    assert texts(text) == parts
 
 
 @pytest.mark.parametrize(
@@ -247,10 +283,10 @@ def test_sizes_that_make_no_sense_are_refused(size: int, overlap: int) -> None:
 
 
 def test_chunks_of_a_section_know_how_many_they_are_and_what_lies_between_them() -> None:
-    chunks = cut(f"{words(20)}\n\n<!-- no -->\n\n{words(20)}\n\n## One\n\nText.")
+    chunks = cut(f"{words(20)}\n\n***\n\n{words(20)}\n\n## One\n\nText.")
 
     assert [(chunk.section, chunk.section_chunks, chunk.gap) for chunk in chunks] == [
-        (0, 2, "\n\n<!-- no -->\n\n"),
+        (0, 2, "\n\n***\n\n"),
         (0, 2, ""),
         (1, 1, ""),
     ]
@@ -319,15 +355,19 @@ def check(document: Document, count: Callable[[str], int], size: int, overlap: i
     check_whole_blocks(document, chunks, count, size)
 
 
+KINDS = {"skip": 1, "hidden": 3}
+
+
 def check_sections(document: Document, chunks: list[Chunk]) -> None:
     """Each chunk is in one section, begins and ends with content, and no word of the content is missing."""
     unseen = bytearray(len(document.text))
     for section in document.sections:
         for block in section.blocks:
-            unseen[block.start : block.end] = bytes([1 if block.kind == "skip" else 2]) * (block.end - block.start)
+            unseen[block.start : block.end] = bytes([KINDS.get(block.kind, 2)]) * (block.end - block.start)
     content = bytes(unseen)
     for chunk in chunks:
         assert content[chunk.start] == content[chunk.end - 1] == 2
+        assert KINDS["hidden"] not in content[chunk.start : chunk.end]
         assert any(part.start <= chunk.start and chunk.end <= part.end for part in document.sections)
         unseen[chunk.start : chunk.end] = bytes(chunk.end - chunk.start)
     missing = ("".join(document.text[at] for at in range(*run.span())) for run in re.finditer(rb"\x02+", unseen))
@@ -336,8 +376,9 @@ def check_sections(document: Document, chunks: list[Chunk]) -> None:
 
 def check_joints(document: Document, chunks: list[Chunk]) -> None:
     """The chunks of a section, and the gaps between them, are the source's text."""
-    for number, group in groupby(chunks, key=attrgetter("section")):
-        parts, section = list(group), document.sections[number]
+    for _, group in groupby(chunks, key=attrgetter("section")):
+        parts = list(group)
+        section = next(one for one in document.sections if one.start <= parts[0].start < one.end)
         assert {part.section_chunks for part in parts} == {len(parts)}
         assert {part.heading_path for part in parts} == {section.heading_path}
         assert section.start <= parts[0].start < parts[-1].end <= section.end
@@ -375,7 +416,7 @@ def check_whole_blocks(document: Document, chunks: list[Chunk], count: Callable[
 word = st.one_of(
     st.text("abcXYZ0", min_size=1, max_size=8),
     st.sampled_from(
-        ["e.g.", "`Rc<T>`", "e\u0301tude", "机器人。", "🤖", "—", "**b**", "[a](b)", "#", "x" * 300, "1.", "İ"]
+        ["e.g.", "`Rc<T>`", "<!-- x -->", "{/* x */}", "e\u0301tude", "机器人。", "🤖", "—", "**b**", "[a](b)", "#", "x" * 300, "1.", "İ"]
     ),
 )
 line = st.lists(word, min_size=1, max_size=12).map(" ".join)
@@ -392,6 +433,8 @@ markup = st.sampled_from(
         "</Tabs>",
         "<!-- # note -->",
         "{/* # note */}",
+        "{\n# note\n}",
+        "[//]: # (note)",
         ":::",
         ":::note[Title]",
         "import A from 'a';",
@@ -431,8 +474,15 @@ def test_every_soup_of_markup_is_cut_by_the_rules(page: str, source: str) -> Non
         ". " * 50_000,
         "." * 200_000,
         "> " * 50_000,
-        "<!--\n" * 2_000,
-        "<A {\n" * 2_000,
+        "<!--\n" * 20_000,
+        "<A {\n" * 20_000,
+        "{\n" * 20_000,
+        "export const x = (\n" * 20_000,
+        "<A b='\n" * 20_000,
+        "{\n/*" * 20_000,
+        '{\n\\"' * 20_000,
+        "<!-- --> " + "<!-- " * 50_000,
+        "<a>" * 50_000,
         "word " * 20_000,
         "[" * 50_000,
         "```\n" + "x = 1\n" * 20_000 + "```",
@@ -440,8 +490,9 @@ def test_every_soup_of_markup_is_cut_by_the_rules(page: str, source: str) -> Non
     ],
     ids=lambda page: page[:6].strip(),
 )
-def test_odd_texts_are_cut_in_time(page: str) -> None:
-    check(parse_document("page.md", page), count_word_pieces, 256, 32)
+@pytest.mark.parametrize("source", ["page.md", "page.mdx"])
+def test_odd_texts_are_cut_in_time(page: str, source: str) -> None:
+    check(parse_document(source, page), count_word_pieces, 256, 32)
 
 
 # Real books, where they are at hand

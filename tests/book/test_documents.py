@@ -61,6 +61,14 @@ def only(document: Document) -> Section:
         pytest.param("<style>{`\n# comment\n\n# more\n`}</style>\n", id="style"),
         pytest.param("export const x = `\n# comment\n\n# more\n`;\n", id="export"),
         pytest.param("<Code text={`\n# comment\n\n# more\n`} />\n", id="attribute"),
+        pytest.param("<Code text={`\n# comment\n" + "more\n" * 1_000 + "# more\n`} />\n", id="long attribute"),
+        pytest.param("<Code>{`\n# comment\n\n# more\n`}</Code>\n", id="expression in a tag"),
+        pytest.param("<Code>\n{`\n# comment\n\n# more\n`}\n</Code>\n", id="expression below a tag"),
+        pytest.param("{\n// {\n`\n# comment\n`\n}\n", id="expression"),
+        pytest.param("{\n`\n# comment\n`\n} after\n", id="expression with text after it"),
+        pytest.param("{list.map(one => <li>\n# comment\nDon't</li>)}\n", id="expression with tags"),
+        pytest.param("<!--\n" + "# comment\n" * 6_000 + "-->\n", id="long HTML comment"),
+        pytest.param("{/*\n" + "# comment\n" * 6_000 + "*/}\n", id="long MDX comment"),
         pytest.param("> # quoted\n> text\n", id="quote"),
         pytest.param("- # item\n- text\n", id="list"),
         pytest.param("text\n\\# escaped\n#hashtag\n####### seven\n", id="no heading at all"),
@@ -170,16 +178,16 @@ def test_imports_are_no_content_but_imports_in_code_are() -> None:
     )
 
     assert blocks(text) == [
-        ("skip", "import A from 'a';"),
-        ("skip", "import {\n  B,\n\n  C,\n} from 'b';"),
-        ("skip", "export const x = {\n  y: 1,\n};"),
+        ("hidden", "import A from 'a';"),
+        ("hidden", "import {\n  B,\n\n  C,\n} from 'b';"),
+        ("hidden", "export const x = {\n  y: 1,\n};"),
         ("code", "```py\nimport rclpy\nexport = 1\n```"),
         ("text", "import the package from npm, then\nexport default settings."),
     ]
 
 
 def test_an_export_that_never_closes_ends_at_the_first_blank_line() -> None:
-    assert blocks("export const x = (\n\nText.\n") == [("skip", "export const x = ("), ("text", "Text.")]
+    assert blocks("export const x = (\n\nText.\n") == [("hidden", "export const x = ("), ("text", "Text.")]
 
 
 def test_plain_markdown_has_no_imports() -> None:
@@ -188,8 +196,14 @@ def test_plain_markdown_has_no_imports() -> None:
 
 @pytest.mark.parametrize(
     "first",
-    ["import Tabs from '@theme/Tabs';", "<Tabs>", "  <Tabs a={1}>", "> ```\n> x\n> ```\n<Tabs>"],
-    ids=["import", "component", "indented component", "component after a fence"],
+    [
+        "import Tabs from '@theme/Tabs';",
+        "<Tabs>\n</Tabs>",
+        "  <Tabs a={1}>\nText.\n\n</Tabs>",
+        "> ```\n> x\n> ```\n<Tabs></Tabs>",
+        "<Tabs\n  a={1}\n/>",
+    ],
+    ids=["import", "component", "indented component", "component after a fence", "component without content"],
 )
 def test_a_markdown_file_with_components_is_read_as_mdx(first: str) -> None:
     assert headings(f"{first}\n\n    ## Indented\n", "page.md")[-1] == ("Indented",)
@@ -197,8 +211,17 @@ def test_a_markdown_file_with_components_is_read_as_mdx(first: str) -> None:
 
 @pytest.mark.parametrize(
     "first",
-    ["```jsx\nimport A from 'a';\n<Tabs>\n```", "    <Tabs>", "The `<Tabs>` tag", "import the package"],
-    ids=["in a fence", "indented code", "inline", "prose"],
+    [
+        "```jsx\nimport A from 'a';\n<Tabs></Tabs>\n```",
+        "    <Tabs/>",
+        "The `<Tabs/>` tag",
+        "import the package",
+        "<T> is a type parameter.",
+        "<T>x</T>",
+        "<Rc<T>> is shared.",
+        "<String> is a type.",
+    ],
+    ids=["in a fence", "indented code", "inline", "prose", "type", "tag of one letter", "generic type", "no end"],
 )
 def test_a_markdown_file_that_only_shows_components_is_not(first: str) -> None:
     assert headings(f"{first}\n\n    ## Indented\n", "page.md") == [()]
@@ -218,6 +241,22 @@ def test_tags_around_content_are_skipped_and_what_is_in_them_is_not() -> None:
         ("skip", "</TabItem></Tabs>"),
         ("text", "<summary>More</summary>\n<https://ros.org>"),
     ]
+
+
+def test_an_expression_of_several_lines_is_code() -> None:
+    text = "<CodeBlock language='js'>\n{`a {\n\n  b`}\n</CodeBlock>\n\n{title}\n\n<Code>{`\nc\n`}</Code>\n"
+
+    assert blocks(text) == [
+        ("skip", "<CodeBlock language='js'>"),
+        ("code", "{`a {\n\n  b`}"),
+        ("skip", "</CodeBlock>"),
+        ("text", "{title}"),
+        ("code", "<Code>{`\nc\n`}</Code>"),
+    ]
+
+
+def test_braces_are_no_expression_in_plain_markdown() -> None:
+    assert blocks("{\n\n## One\n\n}", "page.md") == [("text", "{"), ("text", "}")]
 
 
 def test_a_tag_ends_a_list_and_a_table() -> None:
@@ -242,7 +281,7 @@ def test_text_in_an_html_block_of_a_markdown_file_is_no_code() -> None:
     ("text", "kinds"),
     [
         pytest.param("Uses `Rc<T>` and Vec<U>.", ["text"], id="generics"),
-        pytest.param("<!-- note --> Text.", ["text"], id="text after a comment"),
+        pytest.param("<!-- note --> Text.", ["hidden", "text"], id="text after a comment"),
         pytest.param("<!-- never closed\n\nText.", ["text", "text"], id="comment that is never closed"),
         pytest.param("<pre>never closed\n\nText.", ["text", "text"], id="pre that is never closed"),
         pytest.param("<script>x</script> Text.", ["text"], id="text after a script"),
@@ -252,7 +291,7 @@ def test_text_in_an_html_block_of_a_markdown_file_is_no_code() -> None:
         pytest.param("<https://ros.org>", ["text"], id="link alone"),
         pytest.param("***", ["skip"], id="rule"),
         pytest.param("<br/>", ["skip"], id="tag alone"),
-        pytest.param("[a]: https://a.example\n[//]: # 'Android'", ["skip"], id="link definitions"),
+        pytest.param("[a]: https://a.example\n[//]: # 'Android'", ["hidden"], id="link definitions"),
         pytest.param("[^1]: https://a.example", ["text"], id="footnote"),
         pytest.param("-\n\n1.", ["skip"], id="empty items"),
         pytest.param("> > Text.\n>\n> More.", ["text", "skip", "text"], id="quote"),
