@@ -19,6 +19,9 @@ MAX_NESTING = 100
 _INTERRUPTS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
 _UNDERLINE = re.compile(r"(?:=+|-+)[ \t]*$")
 _MDX_COMMENT = re.compile(r"\{\s*+/\*.*?\*/\s*+\}")
+_FORMULA = re.compile(r"(\$\$|\\\[)(?:(?!\$\$|\\\]).)*$")
+_FORMULA_ENDS = {"$$": r"\$\$(?=[ \t]*$)|^[ \t>]*$", "\\[": r"\\\](?=[ \t]*$)|^[ \t>]*$"}
+"""The end of a formula that begins so, or an empty line."""
 _VISIBLE = frozenset({"text", "text_special", "code_inline", "image"})
 
 
@@ -30,6 +33,7 @@ def parser(*, is_mdx: bool) -> MarkdownIt:
     """
     md = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table").disable("inline")
     md.block.ruler.at("html_block", _raw, _INTERRUPTS)
+    md.block.ruler.before("fence", "math", _math, _INTERRUPTS)
     if is_mdx:
         md.disable(["code", "lheading"])
         md.block.ruler.before("paragraph", "statement", _statement)
@@ -62,6 +66,17 @@ def _raw(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
     if found is None:
         return False
     return _consume(state, line, last_line, f"raw_{found.kind}", found.end) if not silent else True
+
+
+def _math(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
+    """A formula in $$ or brackets with a backslash, without empty lines; a line of it may look like a heading."""
+    opening = _FORMULA.match(state.src, state.bMarks[line] + state.tShift[line], state.eMarks[line])
+    if opening is None or state.is_code_block(line):
+        return False
+    end = _scanner(state).end_of(_FORMULA_ENDS[opening[1]], opening.end())
+    if end is None or not state.src.endswith(("$$", "\\]"), opening.end(), end):
+        return False
+    return _consume(state, line, last_line, "raw_text", end) if not silent else True
 
 
 def _indented_code(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:

@@ -483,6 +483,8 @@ def test_every_soup_of_markup_is_cut_by_the_rules(page: str, source: str) -> Non
         '{\n\\"' * 20_000,
         "<!-- --> " + "<!-- " * 50_000,
         "<a>" * 50_000,
+        "$$ a\n" * 20_000,
+        "$$ a\n" * 20_000 + "$$",
         "word " * 20_000,
         "[" * 50_000,
         "```\n" + "x = 1\n" * 20_000 + "```",

@@ -259,6 +259,32 @@ def test_braces_are_no_expression_in_plain_markdown() -> None:
     assert blocks("{\n\n## One\n\n}", "page.md") == [("text", "{"), ("text", "}")]
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "$$\n\\tau\n=\nJ^T F\n$$",
+        "$$ \\tau\n- - -\nF $$",
+        "$$\n# a\n\\begin{b}\n- c\n{\n\\end{b}\n$$",
+        "\\[\nx\n--\ny\n\\]",
+    ],
+)
+@pytest.mark.parametrize("source", ["page.md", "page.mdx"])
+def test_a_formula_is_one_block(formula: str, source: str) -> None:
+    assert blocks(f"The law is\n{formula}\nwhere\n\nF is it.", source) == [
+        ("text", "The law is"),
+        ("text", formula),
+        ("text", "where"),
+        ("text", "F is it."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["$$ is the number of the process\n\n## Real\n\n$$", "$$ x $$\n## Real", "> $$\n## Real\n$$", "\\[\n## Real"]
+)
+def test_what_only_begins_like_a_formula_is_none(text: str) -> None:
+    assert headings(text)[-1] == ("Real",)
+
+
 def test_a_tag_ends_a_list_and_a_table() -> None:
     text = "<Box>\n- [ ] done\n</Box>\n\n|a|b|\n|-|-|\n|1|2|\n</Box>\n"
 
