@@ -9,6 +9,7 @@ import msgspec
 from app.book import mdx
 from app.book.addresses import Anchors
 from app.book.markdown import heading_text, parser
+from app.book.mdx import EMBEDDED_FILE
 
 BlockKind = Literal["text", "code", "table", "skip", "hidden"]
 
@@ -29,7 +30,11 @@ _EXPLICIT_ID = re.compile(r"(?:\\?\{#(?P<id>[^\s{}]+)\}|\{/\*\s*#(?P<comment_id>
 _DEFINITION = re.compile(r"[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*\[")
 _FOOTNOTE = re.compile(r"^[ \t>]*\[\^", re.MULTILINE)
 _COMMENT_ENDS = {"<!--": "-->", "{/*": "*/}"}
-_COMMENT_OR_CODE = re.compile(r"\\.|(?P<ticks>`++)(?:[^`]++|(?!(?P=ticks)(?!`))`++)++(?P=ticks)|`++|<!--|\{/\*", re.DOTALL)
+_HIDDEN_OR_CODE = re.compile(
+    r"(?P<comment><!--|\{/\*)|(?P<embedded>\(?" + EMBEDDED_FILE + r"\)?)"
+    r"|\\.|(?P<ticks>`++)(?:[^`]++|(?!(?P=ticks)(?!`))`++)++(?P=ticks)|`++",
+    re.DOTALL,
+)
 _MARKERS_ONLY = re.compile(r"(?:[\s>*+-]|\d+[.)])*")
 
 
@@ -79,7 +84,7 @@ class _Reader:
             if token.type == "heading_open" and token.level == 0:
                 yield self._heading(int(token.tag[1:]), self._tokens[index + 1].content, *self._span(first, end))
             elif _KINDS[token.type] == "text":
-                yield from _without_comments(self._text, *self._span(first, end))
+                yield from _visible(self._text, *self._span(first, end))
             else:
                 yield Block(_KINDS[token.type], *self._span(first, end))
             line = end
@@ -105,18 +110,19 @@ class _Reader:
         return _stripped(self._text, start, stop)
 
 
-def _without_comments(text: str, start: int, end: int) -> Iterator[Block]:
-    """Cut out the comments that are in a paragraph, but not in code in it."""
+def _visible(text: str, start: int, end: int) -> Iterator[Block]:
+    """Cut comments and embedded pictures out of a paragraph, but not out of code in it."""
     first = position = start
-    while opening := _COMMENT_OR_CODE.search(text, position, end):
-        position = opening.end()
-        if opening[0] in _COMMENT_ENDS:
-            closing = text.find(_COMMENT_ENDS[opening[0]], position, end)
+    while found := _HIDDEN_OR_CODE.search(text, position, end):
+        position = found.end()
+        if found["comment"]:
+            closing = text.find(_COMMENT_ENDS[found[0]], position, end)
             if closing < 0:
                 break
-            position = closing + len(_COMMENT_ENDS[opening[0]])
-            yield from _block("text", text, first, opening.start())
-            yield Block("hidden", opening.start(), position)
+            position = closing + len(_COMMENT_ENDS[found[0]])
+        if found["comment"] or found["embedded"]:
+            yield from _block("text", text, first, found.start())
+            yield Block("hidden", found.start(), position)
             first = position
     yield from _block("text", text, first, end)
 

@@ -1,6 +1,7 @@
 """Cutting a document into the chunks that are embedded: a literal slice of the text each, and where it comes from."""
 
 import hashlib
+import math
 import re
 import uuid
 from bisect import bisect_left
@@ -21,6 +22,8 @@ CHUNKER_VERSION = 4
 MIN_CHUNK_SIZE = 32
 DEFAULT_CHUNK_SIZE, DEFAULT_CHUNK_OVERLAP = 256, 32
 """Tokens of the embedding model, the heading path included."""
+CHARS_PER_TOKEN = 16
+"""At most: a model may see a single token in a hundred letters without a space, or in a picture written as text."""
 HASH_DIGITS = 16
 SEPARATOR = " > "
 _NAMESPACE = uuid.UUID("b6a1ac55-7f5c-4e0f-9e62-6c6ea6c4c3b1")
@@ -67,13 +70,14 @@ def chunk_document(
     chunk_size: int = DEFAULT_CHUNK_SIZE,
     chunk_overlap: int = DEFAULT_CHUNK_OVERLAP,
 ) -> list[Chunk]:
-    """Cut every section into chunks whose embedding text has at most `chunk_size` tokens.
+    """Cut every section into chunks whose embedding text has at most `chunk_size` tokens, and 16 characters for each.
 
     count_tokens counts a text as the model sees it, with the tokens the model adds. A code fence or table is whole if
     it fits into a chunk. Consecutive chunks of a section share whole sentences of up to `chunk_overlap` tokens.
     """
     check_sizes(chunk_size, chunk_overlap)
-    measure = Measure(document.text, count_tokens)
+    count = _bounded(count_tokens)
+    measure = Measure(document.text, count)
     seen: Counter[tuple[str, ...]] = Counter()
     chunks: list[Chunk] = []
     for number, section in enumerate(chain.from_iterable(map(_visible_parts, document.sections))):
@@ -81,7 +85,7 @@ def chunk_document(
         for span, following in zip_longest(spans, spans[1:]):
             content = (*section.heading_path, document.text[span.start : span.end])
             gap = document.text[span.end : following.start] if following else ""
-            parts = excerpts(content[-1], span.prefix.split(SEPARATOR), count_tokens)
+            parts = excerpts(content[-1], span.prefix.split(SEPARATOR), count)
             place = _Place(len(chunks), number, len(spans), gap, parts, seen[content])
             chunks.append(_chunk(document, span, place))
             seen[content] += 1
@@ -98,6 +102,10 @@ def check_sizes(chunk_size: int, chunk_overlap: int) -> None:
 
 def embedding_text(prefix: str, text: str) -> str:
     return f"{prefix}\n{text}" if prefix else text
+
+
+def _bounded(count_tokens: CountTokens) -> CountTokens:
+    return lambda text: max(count_tokens(text), math.ceil(len(text) / CHARS_PER_TOKEN))
 
 
 def _visible_parts(section: Section) -> Iterator[Section]:

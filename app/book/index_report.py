@@ -32,7 +32,7 @@ class IndexReport(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int
     failed: list[Skipped]
     left_out: list[Skipped]
-    """Pages that are not for readers, such as redirects."""
+    """Pages that are not for readers, such as redirects, and files without text."""
     seconds: float
     chunks_per_second: float
     """Of those that were embedded."""

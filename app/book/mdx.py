@@ -10,6 +10,9 @@ from typing import Literal, NamedTuple
 _LOOKS = 20
 """How many times the length of a text may be looked at for ends of what begins in it; then nothing more is markup."""
 
+EMBEDDED_FILE = r"data:[\w.+-]++/[\w.+-]++(?:;[\w.=-]++)*?;base64,[\w+/=%-]{100,}+"
+"""A pattern for the address of a file that is in the address, such as a picture."""
+
 _STATEMENT = re.compile(
     r"""import\b\s*(?:type\s+)?(?:[{*]|[\w$]+\s*,\s*[{*]|[\w$]+\s+from\s*["']|["'][^"'\n]+["']\s*;?[ \t]*$)"""
     r"""|export\s+(?:(?:const|let|var|function|async|class|type|interface|enum)\s|default\s+[\w$({\[]|[{*])""",
@@ -26,6 +29,7 @@ _UNFINISHED = tuple("=,(+&|?:>")
 _TAG_START = re.compile(r"</?(?:[A-Za-z][\w.$-]*(?::[\w-]+)?(?=[\s/>])|(?=>))")
 _TAG_PARTS = re.compile(r"""=\s*+(?:"[^"]*"|'[^']*')|[{}<>]|\n[ \t]*+\n""")
 _RAW_ELEMENT = re.compile(r"<(pre|script|style|textarea)(?=[\s>]|$)", re.IGNORECASE | re.MULTILINE)
+_EMBEDDED = re.compile(EMBEDDED_FILE)
 _COMMENTS = ((re.compile(r"<!--"), r"-->"), (re.compile(r"\{\s*+/\*"), r"\*/\s*+\}"))
 
 _LINE_END = re.compile(r"[^\S\n]*+(?:\n|\Z)")
@@ -154,6 +158,8 @@ class Scanner:
             position = end
         if "code" in kinds:
             return Markup("code", position) if "\n" in self._src[start:position] else None
+        if kinds and _EMBEDDED.search(self._src, start, position):
+            kinds.add("hidden")
         return Markup("hidden" if "hidden" in kinds else "skip", position) if kinds else None
 
     def _part(self, start: int) -> tuple[str, int | None]:

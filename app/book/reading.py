@@ -43,10 +43,13 @@ class Reading:
     ) -> AsyncGenerator[Revision]:
         for source, path, _ in documents:
             try:
-                yield revise(source, await self._cutter.cut(path), stored.get(source, NOTHING))
+                cut = await self._cutter.cut(path)
+                if cut.chunks:
+                    yield revise(source, cut, stored.get(source, NOTHING))
+                else:
+                    self._leave_out(source, "has no text.")
             except NotForReadersError as error:
-                self._tally.left_out.append(Skipped(source, error.detail))
-                self._progress.advance(source, 0)
+                self._leave_out(source, error.detail)
             except DocumentError as error:
                 self.skip(Skipped(source, error.detail))
 
@@ -59,6 +62,10 @@ class Reading:
             except DocumentError:
                 continue
         return found
+
+    def _leave_out(self, source: str, reason: str) -> None:
+        self._tally.left_out.append(Skipped(source, reason))
+        self._progress.advance(source, 0)
 
     def skip(self, skipped: Skipped) -> None:
         self._tally.failed.append(skipped)

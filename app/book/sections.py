@@ -16,7 +16,7 @@ class Section(msgspec.Struct, frozen=True):
     """Where its heading begins."""
     end: int
     blocks: tuple[Block, ...]
-    """In order, without the heading."""
+    """In order, without the heading, unless it is all that there is."""
 
 
 def cut_sections(title: str, parts: Sequence[Heading | Block], start: int, end: int) -> Iterator[Section]:
@@ -33,7 +33,15 @@ def cut_sections(title: str, parts: Sequence[Heading | Block], start: int, end: 
         above = [*(upper for upper in above if upper.level < heading.level), heading]
         path = (title, *(upper.text for upper in above if upper.text and not _is_title(upper, title)))
         anchor = "" if index == 0 and _is_title(heading, title) else heading.anchor
-        yield Section(path, anchor, heading.start, starts[index + 1], tuple(blocks))
+        below = runs[index + 1][0].level if index + 1 < len(runs) else 0
+        own = [] if below > heading.level else _own_line(heading, blocks)
+        yield Section(path, anchor, heading.start, starts[index + 1], (*own, *blocks))
+
+
+def _own_line(heading: Heading, blocks: Sequence[Block]) -> list[Block]:
+    """A heading with nothing to read below it is read itself: it could not be found otherwise."""
+    says_nothing = heading.text and all(block.kind in {"skip", "hidden"} for block in blocks)
+    return [Block("text", heading.start, heading.end)] if says_nothing else []
 
 
 def _runs(parts: Sequence[Heading | Block]) -> tuple[list[Block], list[tuple[Heading, list[Block]]]]:

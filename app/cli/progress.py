@@ -72,7 +72,8 @@ class SkippedOnly:
 
 def summary(report: IndexReport) -> str:
     """One line."""
-    failed = f", {len(report.failed)} failed" if report.failed else ""
+    left_out = f", {len(report.left_out)} left out" if report.left_out else ""
+    failed = left_out + (f", {len(report.failed)} failed" if report.failed else "")
     found = f"{report.documents} documents, {report.chunks} chunks"
     if report.index_version is None:
         return f"{found}{failed}, {report.seconds:.1f} s"

@@ -57,10 +57,24 @@ def test_the_tokens_that_the_model_adds_are_counted_once() -> None:
 
 
 def test_a_section_is_never_crossed_and_its_heading_is_in_the_prefix_only() -> None:
-    first, second = cut("Hello.\n\n## One\n\nText.\n\n## Empty\n\n### Two\n")
+    first, second = cut("Hello.\n\n## Empty\n\n### One\n\nText.\n")
 
     assert (first.text, first.heading_path, first.embedding_text) == ("Hello.", ("T",), "T\nHello.")
-    assert (second.text, second.heading_path, second.embedding_text) == ("Text.", ("T", "One"), "T > One\nText.")
+    assert (second.text, second.heading_path) == ("Text.", ("T", "Empty", "One"))
+    assert second.embedding_text == "T > Empty > One\nText."
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("# Only\n\n## Headings\n\n### Here\n", ["### Here"]),
+        ("## One\n\n---\n\n<Tabs>\n\n# Two\n", ["## One", "# Two"]),
+        ("One\n---\n\n<!-- no -->\n\n## Two\n\nText.", ["One\n---", "Text."]),
+        ("#\n\n##\n", []),
+    ],
+)
+def test_a_heading_with_nothing_below_it_is_a_chunk(text: str, parts: list[str]) -> None:
+    assert texts(text) == parts
 
 
 def test_a_chunk_says_where_it_comes_from() -> None:
@@ -218,6 +232,33 @@ def test_a_chunk_ends_before_what_is_hidden_and_the_next_begins_after_it(hidden:
     assert len({chunk.section for chunk in chunks}) == 2
 
 
+PICTURE = f"data:image/png;base64,{'iVBORw0K' * 20}"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (f"One.\n\n![plot]({PICTURE})\n\nTwo.", ["One.\n\n![plot]", "Two."]),
+        (f"One ![a plot]({PICTURE} 'title') two.", ["One ![a plot]", "'title') two."]),
+        (f"One.\n\n<img\n  src='{PICTURE}'\n/>\n\nTwo.", ["One.", "Two."]),
+        (f"One ![plot][a].\n\n[a]: {PICTURE}\n", ["One ![plot][a]."]),
+        (f"Write `{PICTURE[:60]}`.", [f"Write `{PICTURE[:60]}`."]),
+        ("Write data:image/png;base64,iVBORw0K.", ["Write data:image/png;base64,iVBORw0K."]),
+    ],
+)
+def test_a_picture_in_the_text_is_in_no_chunk(text: str, parts: list[str]) -> None:
+    assert texts(text, size=64) == parts
+
+
+@pytest.mark.parametrize("word", ["ก", "0f", "x "])
+def test_a_chunk_has_16_characters_for_each_token_at_most(word: str) -> None:
+    document = parse_document("page.md", word * 5_000)
+    chunks = chunk_document(document, count_tokens=lambda text: 2 + len(text) // 1_000, chunk_size=32, chunk_overlap=0)
+
+    assert "".join(chunk.text for chunk in chunks).replace(" ", "") == (word * 5_000).replace(" ", "")
+    assert max(len(chunk.embedding_text) for chunk in chunks) <= 32 * 16
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -239,7 +280,7 @@ def test_a_comment_in_a_paragraph_is_hidden_unless_it_is_code(text: str, parts: 
     "text", ["---", "<br/>", ":::", ":::note", "&nbsp;", "```py\n```", "* * *", "|  |\n|--|", " \r\n"]
 )
 def test_markup_alone_is_no_chunk(text: str) -> None:
-    assert texts(f"## One\n\n{text}\n") == []
+    assert texts(f"{text}\n\n## One\n\nText.\n") == ["Text."]
 
 
 def test_a_long_heading_path_is_shortened_from_the_left() -> None:
@@ -349,6 +390,7 @@ def check(document: Document, count: Callable[[str], int], size: int, overlap: i
         assert chunk.text == document.text[chunk.start : chunk.end] == chunk.text.strip()
         assert any(char.isalnum() for char in chunk.text)
         assert count(chunk.embedding_text) <= size
+        assert len(chunk.embedding_text) <= size * 16
     check_sections(document, chunks)
     check_joints(document, chunks)
     check_excerpts(chunks)

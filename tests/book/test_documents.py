@@ -87,10 +87,10 @@ def test_a_fence_that_is_never_closed_goes_to_the_end() -> None:
 
 
 def test_indented_code_is_code_in_markdown_only() -> None:
-    text = "Run this:\n\n    # comment\n    ls\n\n## Real\n"
+    text = "Run this:\n\n    # comment\n    ls\n\n## Real\n\nText."
 
     assert headings(text, "page.md") == [(), ("Real",)]
-    assert blocks(text, "page.md") == [("text", "Run this:"), ("code", "# comment\n    ls")]
+    assert blocks(text, "page.md") == [("text", "Run this:"), ("code", "# comment\n    ls"), ("text", "Text.")]
 
 
 @pytest.mark.parametrize(

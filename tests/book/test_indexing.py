@@ -244,10 +244,12 @@ class TestReport:
         await index(writer=writer, batch_size=batch_size)
         assert writer.batches == batches
 
-    async def test_a_document_without_text_is_no_failure(self, index, book):
+    async def test_a_document_without_text_is_left_out_and_no_failure(self, index, book, progress):
         (book / "empty.md").touch()
         report = await index()
-        assert (report.documents, report.chunks, report.failed) == (4, 3, [])
+        assert (report.documents, report.chunks, report.failed) == (3, 3, [])
+        assert report.left_out == [Skipped("empty.md", "has no text.")]
+        assert progress.chunks["empty.md"] == 0
 
     async def test_a_page_that_is_not_for_readers_is_left_out_and_no_failure(self, index, book, progress):
         (book / "old.html").write_text(
