@@ -35,13 +35,14 @@ def slugify(heading: str) -> str:
 def page_path(source: str, front_matter: Mapping[str, object]) -> str:
     """Return the page's path in the book's URL, such as /module-1/nodes; source is relative to the book's root."""
     path = PurePosixPath(source)
-    folder = "/".join(without_number(part) for part in path.parent.parts)
+    unnumbered = str if front_matter.get("parse_number_prefixes") is False else without_number
+    folder = "/".join(unnumbered(part) for part in path.parent.parts)
     slug = text_field(front_matter, "slug")
     if slug:
         return _absolute(posixpath.join("/", folder, slug))
     if _is_index(path):
         return _absolute(folder)
-    return _absolute(posixpath.join("/", folder, text_field(front_matter, "id") or without_number(path.stem)))
+    return _absolute(posixpath.join("/", folder, text_field(front_matter, "id") or unnumbered(path.stem)))
 
 
 def without_number(name: str) -> str:

@@ -26,7 +26,11 @@ _KINDS: dict[str, BlockKind] = {
     "raw_text": "text",
 }
 _LINE_END = re.compile(r"\r\n?|\n")
-_EXPLICIT_ID = re.compile(r"(?:\\?\{#(?P<id>[^\s{}]+)\}|\{/\*\s*#(?P<comment_id>[^\s*]+)\s*\*/\})\s*$")
+_ATTRIBUTES = re.compile(
+    r"(?:\\?\{:?[ \t]*+(?=[#.])(?:(?:#(?P<id>[^\s{}]++)|[^\s{}]++)[ \t]*+)++\}"
+    r"|\{/\*\s*#(?P<comment_id>[^\s*]+)\s*\*/\})\s*$"
+)
+"""What ends a heading, such as {#its-id .class}."""
 _DEFINITION = re.compile(r"[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*\[")
 _FOOTNOTE = re.compile(r"^[ \t>]*\[\^", re.MULTILINE)
 _COMMENT_ENDS = {"<!--": "-->", "{/*": "*/}"}
@@ -81,8 +85,9 @@ class _Reader:
                 continue
             first, end = token.map
             yield from self._unread(line, first)
-            if token.type == "heading_open" and token.level == 0:
-                yield self._heading(int(token.tag[1:]), self._tokens[index + 1].content, *self._span(first, end))
+            heading = self._heading(index, *self._span(first, end)) if token.type == "heading_open" else None
+            if heading and token.level == 0:
+                yield heading
             elif _KINDS[token.type] == "text":
                 yield from _visible(self._text, *self._span(first, end))
             else:
@@ -90,13 +95,15 @@ class _Reader:
             line = end
         yield from self._unread(line, len(self._line_starts) - 1)
 
-    def _heading(self, level: int, source: str, start: int, end: int) -> Heading | Block:
-        explicit = _EXPLICIT_ID.search(source)
-        text = heading_text(self._md, source[: explicit.start()] if explicit else source, self._env)
-        if not text:
+    def _heading(self, index: int, start: int, end: int) -> Heading | Block:
+        """One in a quote or list has an anchor too, which those after it must not repeat."""
+        token, source = self._tokens[index], self._tokens[index + 1].content
+        attributes = _ATTRIBUTES.search(source)
+        text = heading_text(self._md, source[: attributes.start()].rstrip() if attributes else source, self._env)
+        if not text.strip():
             return Block("skip", start, end)
-        anchor = explicit["id"] or explicit["comment_id"] if explicit else self._anchors.anchor(text)
-        return Heading(level, text, anchor, start, end)
+        explicit = attributes and (attributes["id"] or attributes["comment_id"])
+        return Heading(int(token.tag[1:]), " ".join(text.split()), explicit or self._anchors.anchor(text), start, end)
 
     def _unread(self, first: int, end: int) -> Iterator[Block]:
         """Give the lines that made no token: link definitions, empty items, what is nested too deeply to be parsed."""

@@ -6,9 +6,11 @@ as in the file, and a byte order mark is character 0. Of anything else they coun
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,10 +29,11 @@ from app.book.files import (
 )
 from app.book.front_matter import split_front_matter, text_field
 from app.book.includes import expand, gather
+from app.book.mdbook import MdBook, find_mdbook
 from app.book.pages import Page
 from app.book.sections import Section, cut_sections
 from app.book.sources import DEFAULT_INCLUDE, Skipped, Sources, find_sources
-from app.errors import DocumentError
+from app.errors import DocumentError, NotForReadersError
 
 __all__ = [
     "DEFAULT_INCLUDE",
@@ -59,41 +62,60 @@ class Document(msgspec.Struct, frozen=True):
     sidebar_position: float | None = None
 
 
+class Fingerprint(NamedTuple):
+    digest: str
+    """SHA-256, in hexadecimal digits, of all that the document is read from, and of what makes its address."""
+    missing: list[str]
+    """Files that it includes and that cannot be read, relative to the folder they must be in."""
+
+
 def read_document(path: Path, root: Path) -> Document:
     """What the file's suffix says it is; Markdown if it says nothing known.
 
-    Raises DocumentError for a file that cannot be read, is too large, is not what its name says, or has no text.
+    Raises DocumentError for a file that cannot be read, is too large, is not what its name says, or has no text, and
+    NotForReadersError for a draft and for what the book shows only as a part of its pages.
     """
     source = source_of(path, root)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
+        mdbook = find_mdbook(root)
+        _check_is_page(path, root, mdbook)
         text = read_text(path, root)
-        expansion = expand(text, path, gather(path, text, root))
+        expansion = expand(text, path, gather(path, text, mdbook.folder if mdbook else folder_of(root)))
         check_lines(expansion.text, source)
-        return _document(source, _markdown(source, expansion.text, expansion.title))
+        slug = mdbook.page_path(path) if mdbook else None
+        return _document(source, _markdown(source, expansion.text, expansion.title, slug))
     limit, read = reader
     return _document(source, read(source, read_bytes(path, root, limit)))
 
 
-def document_digest(path: Path, root: Path) -> str:
-    """SHA-256, in hexadecimal digits, of all that the document is read from: the file, and the files it includes.
-
-    Raises DocumentError as read_document does for a file that cannot be read.
-    """
+def fingerprint(path: Path, root: Path) -> Fingerprint:
+    """Raises DocumentError as read_document does for a file that cannot be read."""
     limit = _READERS[path.suffix.lower()][0] if path.suffix.lower() in _READERS else MAX_FILE_BYTES
     content = read_bytes(path, root, limit)
     digest = hashlib.sha256(content)
+    missing = []
     if path.suffix.lower() not in _READERS:
-        folder = folder_of(root).resolve()
+        mdbook = find_mdbook(root)
+        folder = (mdbook.folder if mdbook else folder_of(root)).resolve()
         markdown = content.decode(errors="replace")
         check_lines(markdown, source_of(path, root))
-        for included, text in gather(path, markdown, root).items():
-            digest.update(msgspec.json.encode((included.relative_to(folder).as_posix(), text)))
-    return digest.hexdigest()
+        if mdbook:
+            digest.update(b"mdBook" + os.fsencode(os.path.relpath(mdbook.pages, folder_of(root))))
+        for included, text in gather(path, markdown, folder).items():
+            name = Path(os.path.relpath(included, folder)).as_posix()
+            digest.update(msgspec.json.encode((name, text)))
+            missing += [name] if text is None else []
+    return Fingerprint(digest.hexdigest(), missing)
+
+
+def document_digest(path: Path, root: Path) -> str:
+    """Raises as `fingerprint` does."""
+    return fingerprint(path, root).digest
 
 
 def parse_document(source: str, text: str) -> Document:
-    """Read Markdown or MDX; nothing is included."""
+    """Read Markdown or MDX; nothing is included. Raises NotForReadersError for a draft."""
     return _document(source, _markdown(source, text))
 
 
@@ -102,8 +124,18 @@ def _document(source: str, page: Page) -> Document:
     return Document(source, page.title, page.text, page.slug, sections, page.sidebar_position)
 
 
-def _markdown(source: str, text: str, given_title: str = "") -> Page:
+def _check_is_page(path: Path, root: Path, mdbook: MdBook | None) -> None:
+    if mdbook and mdbook.is_summary(path):
+        raise NotForReadersError("is the table of contents of an mdBook.")
+    if not mdbook and root.is_dir() and any(part.startswith("_") for part in path.relative_to(root).parts):
+        raise NotForReadersError("is a part of other pages, as its name or folder begins with _.")
+
+
+def _markdown(source: str, text: str, given_title: str = "", slug: str | None = None) -> Page:
+    """`slug`: of a page that has no address by the rules of Docusaurus."""
     front_matter, body = split_front_matter(text)
+    if front_matter.get("draft") is True:
+        raise NotForReadersError("is a draft.")
     parts = read_blocks(text, body, is_mdx=source.lower().endswith(".mdx") or None)
     title = (
         given_title
@@ -113,7 +145,7 @@ def _markdown(source: str, text: str, given_title: str = "") -> Page:
         or text_field(front_matter, "id")
         or readable_name(source)
     )
-    return Page(title, text, page_path(source, front_matter), parts, body, _sidebar_position(front_matter))
+    return Page(title, text, slug or page_path(source, front_matter), parts, body, _sidebar_position(front_matter))
 
 
 def _sidebar_position(front_matter: Mapping[str, object]) -> float | None:

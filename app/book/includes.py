@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from app.book.files import MAX_FILE_BYTES, folder_of, read_text
+from app.book.files import MAX_FILE_BYTES, read_text
 from app.errors import DocumentError
 
 MAX_DEPTH = 10
@@ -30,17 +30,20 @@ class Expansion(NamedTuple):
     """Of {{#title ...}}, or empty."""
 
 
-def gather(path: Path, text: str, root: Path) -> Files:
-    """Read every file that the text, or one of those files, names. Raises DocumentError where they are too many."""
-    folder = folder_of(root).resolve()
+def gather(path: Path, text: str, folder: Path) -> Files:
+    """Read every file in the folder that the text, or one of those files, names.
+
+    Raises DocumentError where they are too many.
+    """
+    folder = folder.resolve()
     files: dict[Path, str | None] = {}
     waiting = list(_named(text, path.resolve()))
     size = 0
     while waiting:
         named = waiting.pop()
-        if named in files or not named.is_relative_to(folder):
+        if named in files:
             continue
-        files[named] = content = _text_or_none(named, folder)
+        files[named] = content = _text_or_none(named, folder) if named.is_relative_to(folder) else None
         size += len(content or "")
         if len(files) > MAX_FILES or size > MAX_FILE_BYTES:
             raise DocumentError(f"{path.name} includes more than {MAX_FILES:,} files or {MAX_FILE_BYTES // 10**6} MB.")

@@ -32,7 +32,7 @@ class IndexReport(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int
     failed: list[Skipped]
     left_out: list[Skipped]
-    """Pages that are not for readers, such as redirects, and files without text."""
+    """Pages that are not for readers, such as redirects and drafts, and files without text."""
     seconds: float
     chunks_per_second: float
     """Of those that were embedded."""
@@ -65,6 +65,9 @@ class Progress(Protocol):
         ...
 
     def skip(self, skipped: Skipped) -> None: ...
+    def miss(self, skipped: Skipped) -> None:
+        """A file that is only a part of documents is skipped."""
+        ...
 
 
 @dataclass

@@ -18,7 +18,7 @@ from app.book.mdx import Scanner
 MAX_NESTING = 100
 _INTERRUPTS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
 _UNDERLINE = re.compile(r"(?:=+|-+)[ \t]*$")
-_MDX_COMMENT = re.compile(r"\{\s*+/\*.*?\*/\s*+\}")
+_MDX_COMMENT = re.compile(r"(?<![ \t])[ \t]*+\{\s*+/\*.*?\*/\s*+\}")
 _FORMULA = re.compile(r"(\$\$|\\\[)(?:(?!\$\$|\\\]).)*$")
 _FORMULA_ENDS = {"$$": r"\$\$(?=[ \t]*$)|^[ \t>]*$", "\\[": r"\\\](?=[ \t]*$)|^[ \t>]*$"}
 """The end of a formula that begins so, or an empty line."""
@@ -44,10 +44,10 @@ def parser(*, is_mdx: bool) -> MarkdownIt:
 
 
 def heading_text(md: MarkdownIt, source: str, env: dict[str, object]) -> str:
-    """Return what a reader sees of a heading: no markup, a link's text, an image's description."""
+    """Return what a reader sees of a heading, white space as it is: a link's text, an image's description."""
     tokens: list[Token] = []
     md.inline.parse(_MDX_COMMENT.sub("", source), md, env, tokens)
-    return " ".join("".join(_visible(tokens)).split())
+    return "".join(_visible(tokens))
 
 
 def _visible(tokens: list[Token]) -> Iterator[str]:
@@ -82,8 +82,12 @@ def _math(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
 def _indented_code(state: StateBlock, line: int, last_line: int, silent: bool) -> bool:
     """Text that is indented because a tag is around it is no code."""
     before = state.tokens[-1] if state.tokens else None
-    is_tag = before is not None and before.type in {"raw_skip", "raw_hidden"}
-    follows_tag = is_tag and before.map is not None and before.map[1] == line
+    follows_tag = (
+        before is not None
+        and before.type in {"raw_skip", "raw_hidden"}
+        and before.map is not None
+        and before.map[1] == line
+    )
     return not follows_tag and code(state, line, last_line, silent)
 
 

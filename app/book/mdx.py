@@ -1,4 +1,4 @@
-r"""Where the parts of an MDX file end that are no Markdown: JSX tags, expressions, comments, import and export statements.
+r"""Where the parts of an MDX file end that are no Markdown: tags, expressions, comments, import and export statements.
 
 All works on the text of the file with "\n" as line end. Offsets are characters.
 """
@@ -63,9 +63,12 @@ def is_mdx(src: str) -> bool:
             fence = match["marks"]
         elif line.startswith("import") and _STATEMENT.match(line):
             return True
-        elif component and (end := scanner.tag_end(offset + component.start("tag"))):
-            if component["name"] in closed or src.endswith("/>", 0, end):
-                return True
+        elif (
+            component
+            and (end := scanner.tag_end(offset + component.start("tag")))
+            and (component["name"] in closed or src.endswith("/>", 0, end))
+        ):
+            return True
         offset += len(line) + 1
     return False
 

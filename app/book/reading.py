@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.book.cutting import Cutter
-from app.book.documents import Skipped, document_digest
+from app.book.documents import Skipped, fingerprint
 from app.book.files import folder_of, shown_name, source_of
 from app.book.index_report import Progress, Tally
 from app.book.revisions import NOTHING, Revision, StoredDocument, revise
@@ -31,8 +31,11 @@ class Reading:
         documents = []
         for path in paths:
             try:
-                digest = await asyncio.to_thread(document_digest, path, self._root)
-                documents.append(Found(source_of(path, self._root), path, digest))
+                source = source_of(path, self._root)
+                digest, missing = await asyncio.to_thread(fingerprint, path, self._root)
+                documents.append(Found(source, path, digest))
+                for one in missing:
+                    self._miss(Skipped(one, f"is included by {source}, and cannot be read."))
             except DocumentError as error:
                 source = path.relative_to(folder_of(self._root)).as_posix()
                 self.skip(Skipped(shown_name(source), error.detail))
@@ -66,6 +69,10 @@ class Reading:
     def _leave_out(self, source: str, reason: str) -> None:
         self._tally.left_out.append(Skipped(source, reason))
         self._progress.advance(source, 0)
+
+    def _miss(self, skipped: Skipped) -> None:
+        self._tally.failed.append(skipped)
+        self._progress.miss(skipped)
 
     def skip(self, skipped: Skipped) -> None:
         self._tally.failed.append(skipped)

@@ -36,7 +36,7 @@ def find_sources(root: Path, include: Sequence[str] = DEFAULT_INCLUDE) -> Source
     """List the files below `root` that match one of the globs, whatever their case; `root` may also be one file.
 
     Hidden files and folders and node_modules are left out. A linked folder is skipped, and so is a linked file
-    that leads out of `root`. Docusaurus' partials (_name.md) count: their text is part of the book.
+    that leads out of `root`.
     """
     if root.is_file():
         return Sources([root], [])

@@ -50,8 +50,11 @@ class IndexProgress:
         self._step()
 
     def skip(self, skipped: Skipped) -> None:
-        self._console.print(f"skipped {skipped.source}: {skipped.reason}", style="yellow", markup=False, soft_wrap=True)
+        self.miss(skipped)
         self._step()
+
+    def miss(self, skipped: Skipped) -> None:
+        self._console.print(f"skipped {skipped.source}: {skipped.reason}", style="yellow", markup=False, soft_wrap=True)
 
     def _step(self) -> None:
         self._done += 1
@@ -67,6 +70,9 @@ class SkippedOnly:
     def embed(self, source: str, done: int, chunks: int) -> None: ...
     def advance(self, source: str, chunks: int) -> None: ...
     def skip(self, skipped: Skipped) -> None:
+        self.miss(skipped)
+
+    def miss(self, skipped: Skipped) -> None:
         click.echo(f"skipped {skipped.source}: {skipped.reason}", err=True)
 
 

@@ -16,7 +16,7 @@ from app.book.documents import (
     parse_document,
     read_document,
 )
-from app.errors import DocumentError
+from app.errors import DocumentError, NotForReadersError
 
 
 def headings(text: str, source: str = "page.mdx") -> list[tuple[str, ...]]:
@@ -103,7 +103,14 @@ def test_indented_code_is_code_in_markdown_only() -> None:
         ("## [ROS 2](https://ros.org) &amp; __you__", "ROS 2 & you", "ros-2--you"),
         ("## The [Node][n] class", "The Node class", "the-node-class"),
         ("## ![A robot](robot.png) arm", "A robot arm", "a-robot-arm"),
-        ("## <b>Bold</b> <Since v='1' />", "Bold", "bold"),
+        ("## <b>Bold</b> <Since v='1' />", "Bold", "bold-"),
+        ("## One  two", "One two", "one--two"),
+        ("## One&nbsp;two", "One two", "onetwo"),
+        ("## Title {#custom-id .big}", "Title", "custom-id"),
+        ("## Title { .big  #custom-id }", "Title", "custom-id"),
+        ("## Title {: #custom-id }", "Title", "custom-id"),
+        ("## Title {.big}", "Title", "title"),
+        ("## Title {x}", "Title {x}", "title-x"),
         ("## Title {#custom-id}", "Title", "custom-id"),
         ("## Title {/* #custom-id */}", "Title", "custom-id"),
         ("## Title {#custom-id} ##", "Title", "custom-id"),
@@ -126,6 +133,12 @@ def test_repeated_headings_get_numbered_anchors() -> None:
     document = parse_document("page.md", "## Use\n## Use\n## Use 1\n## Use\n")
 
     assert [section.anchor for section in document.sections] == ["use", "use-1", "use-1-1", "use-2"]
+
+
+def test_headings_in_quotes_and_lists_count_for_the_numbers_of_anchors() -> None:
+    document = parse_document("page.md", "> ## Use\n\n- ## Use\n\n## Use\n\nText.\n\n> ## Use {#use-3}\n\n## Use\n")
+
+    assert [section.anchor for section in document.sections] == ["", "use-2", "use-3"]
 
 
 def test_the_heading_path_follows_the_levels() -> None:
@@ -279,7 +292,8 @@ def test_a_formula_is_one_block(formula: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["$$ is the number of the process\n\n## Real\n\n$$", "$$ x $$\n## Real", "> $$\n## Real\n$$", "\\[\n## Real"]
+    "text",
+    ["$$ is the number of the process\n\n## Real\n\n$$", "$$ x $$\n## Real", "> $$\n## Real\n$$", "\\[\n## Real"],
 )
 def test_what_only_begins_like_a_formula_is_none(text: str) -> None:
     assert headings(text)[-1] == ("Real",)
@@ -387,10 +401,27 @@ def test_the_title_comes_from_the_best_place(source: str, text: str, title: str)
         ("2024-01-02-news.md", "", "/2024-01-02-news"),
         ("7.0-to-8.0.md", "", "/7.0-to-8.0"),
         ("10. Ten.md", "", "/Ten"),
+        ("01-part/02-nodes.md", "parse_number_prefixes: false", "/01-part/02-nodes"),
     ],
 )
 def test_the_page_path_follows_docusaurus(source: str, front_matter: str, slug: str) -> None:
     assert parse_document(source, f"---\n{front_matter}\n---\nText").slug == slug
+
+
+@pytest.mark.parametrize("value", ["false", "'true'", "1"])
+def test_a_page_is_no_draft_unless_it_says_so(value: str) -> None:
+    assert parse_document("a.md", f"---\ndraft: {value}\n---\nText").slug == "/a"
+
+
+@pytest.mark.parametrize("name", ["_part.md", "_parts/a.mdx", "a/_parts/b/c.md"])
+def test_what_is_a_part_of_other_pages_is_no_page_but_can_be_a_book(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("Text.")
+
+    with pytest.raises(NotForReadersError, match="is a part of other pages"):
+        read_document(path, tmp_path)
+    assert read_document(path, path).text == "Text."
 
 
 @pytest.mark.parametrize(

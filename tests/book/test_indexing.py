@@ -66,6 +66,9 @@ class RecordedProgress:
     def skip(self, skipped: Skipped) -> None:
         self.skipped.append(skipped)
 
+    def miss(self, skipped: Skipped) -> None:
+        self.skipped.append(skipped)
+
 
 class RecordingWriter(EdgeWriter):
     """Notes what it is asked to do."""
@@ -250,6 +253,26 @@ class TestReport:
         assert (report.documents, report.chunks, report.failed) == (3, 3, [])
         assert report.left_out == [Skipped("empty.md", "has no text.")]
         assert progress.chunks["empty.md"] == 0
+
+    async def test_a_file_that_is_included_and_not_there_is_a_failure_each_time(self, index, book, progress):
+        (book / "page.md").write_text("Text. {{#include gone.rs}}")
+        for _ in range(2):
+            report = await index()
+            assert (report.documents, report.failed) == (
+                4,
+                [Skipped("gone.rs", "is included by page.md, and cannot be read.")],
+            )
+        assert progress.skipped[-1].source == "gone.rs"
+
+    async def test_a_draft_and_a_part_of_other_pages_are_left_out(self, index, book):
+        (book / "draft.md").write_text("---\ndraft: true\n---\nText.")
+        (book / "_part.md").write_text("Text.")
+        report = await index()
+        assert (report.documents, report.failed) == (3, [])
+        assert {one.source: one.reason for one in report.left_out} == {
+            "_part.md": "is a part of other pages, as its name or folder begins with _.",
+            "draft.md": "is a draft.",
+        }
 
     async def test_a_page_that_is_not_for_readers_is_left_out_and_no_failure(self, index, book, progress):
         (book / "old.html").write_text(
