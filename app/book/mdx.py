@@ -5,6 +5,7 @@ All works on the text of the file with "\n" as line end. Offsets are characters.
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 _LOOKS = 20
@@ -53,24 +54,28 @@ def is_mdx(src: str) -> bool:
     or more doesn't count: in Markdown that is code.
     """
     scanner, closed = Scanner(src), frozenset(_CLOSING_TAG.findall(src))
+    for offset, line in _lines_outside_fences(src):
+        if line.startswith("import") and _STATEMENT.match(line):
+            return True
+        component = _COMPONENT.match(line)
+        end = scanner.tag_end(offset + component.start("tag")) if component else None
+        if component and end and (component["name"] in closed or src.endswith("/>", 0, end)):
+            return True
+    return False
+
+
+def _lines_outside_fences(src: str) -> Iterator[tuple[int, str]]:
     fence, offset = "", 0
     for line in src.split("\n"):
-        match, component = _FENCE.match(line), _COMPONENT.match(line)
+        match = _FENCE.match(line)
         if fence:
             if match and match["marks"].startswith(fence) and not match["rest"].strip():
                 fence = ""
         elif match:
             fence = match["marks"]
-        elif line.startswith("import") and _STATEMENT.match(line):
-            return True
-        elif (
-            component
-            and (end := scanner.tag_end(offset + component.start("tag")))
-            and (component["name"] in closed or src.endswith("/>", 0, end))
-        ):
-            return True
+        else:
+            yield offset, line
         offset += len(line) + 1
-    return False
 
 
 class Scanner:

@@ -284,7 +284,7 @@ class TestPage:
 
 
 class TestWholeSections:
-    TWO = f"{BOAT * 3}\n\n<!-- a gap -->\n\n{LIGHT * 3}"
+    TWO = f"{BOAT * 3}\n\n***\n\n{LIGHT * 3}"
     THREE = f"{BOAT * 3}\n\n{LIGHT * 3}\n\n{HARBOUR * 3}"
 
     async def test_of_two_chunks_are_given_whole_and_once(self, book):
@@ -317,6 +317,11 @@ class TestWholeSections:
         whole = (await book.retriever().search("anchor", limit=9, whole_sections=True)).passages
         assert sum(len(one.text) for one in apart) > len(text)
         assert [one.text for one in whole] == [text]
+
+    async def test_never_show_what_is_hidden_in_them(self, book):
+        await book.index(chunk_size=64, sea=f"# Sea\n\n{BOAT}\n\n<!-- a secret lighthouse -->\n\n{LIGHT}")
+        found = (await book.retriever().search("secret lighthouse", limit=9, whole_sections=True)).passages
+        assert sorted(one.text for one in found) == sorted([BOAT.strip(), LIGHT.strip()])
 
     async def test_of_more_chunks_stay_as_found(self, book):
         await book.index(chunk_size=64, sea=f"# Sea\n\n{self.THREE}")
