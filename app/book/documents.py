@@ -29,7 +29,7 @@ from app.book.files import (
 )
 from app.book.front_matter import split_front_matter, text_field
 from app.book.includes import expand, gather
-from app.book.mdbook import MdBook, find_mdbook
+from app.book.mdbook import find_mdbook
 from app.book.pages import Page
 from app.book.sections import Section, cut_sections
 from app.book.sources import DEFAULT_INCLUDE, Skipped, Sources, find_sources
@@ -73,13 +73,14 @@ def read_document(path: Path, root: Path) -> Document:
     """What the file's suffix says it is; Markdown if it says nothing known.
 
     Raises DocumentError for a file that cannot be read, is too large, is not what its name says, or has no text, and
-    NotForReadersError for a draft and for what the book shows only as a part of its pages.
+    NotForReadersError for a draft and for the table of contents of an mdBook.
     """
     source = source_of(path, root)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         mdbook = find_mdbook(root)
-        _check_is_page(path, root, mdbook)
+        if mdbook and mdbook.is_summary(path):
+            raise NotForReadersError("is the table of contents of an mdBook.")
         text = read_text(path, root)
         expansion = expand(text, path, gather(path, text, mdbook.folder if mdbook else folder_of(root)))
         check_lines(expansion.text, source)
@@ -122,13 +123,6 @@ def parse_document(source: str, text: str) -> Document:
 def _document(source: str, page: Page) -> Document:
     sections = tuple(cut_sections(page.title, page.parts, page.body, len(page.text)))
     return Document(source, page.title, page.text, page.slug, sections, page.sidebar_position)
-
-
-def _check_is_page(path: Path, root: Path, mdbook: MdBook | None) -> None:
-    if mdbook and mdbook.is_summary(path):
-        raise NotForReadersError("is the table of contents of an mdBook.")
-    if not mdbook and root.is_dir() and any(part.startswith("_") for part in path.relative_to(root).parts):
-        raise NotForReadersError("is a part of other pages, as its name or folder begins with _.")
 
 
 def _markdown(source: str, text: str, given_title: str = "", slug: str | None = None) -> Page:

@@ -16,7 +16,7 @@ from app.book.documents import (
     parse_document,
     read_document,
 )
-from app.errors import DocumentError, NotForReadersError
+from app.errors import DocumentError
 
 
 def headings(text: str, source: str = "page.mdx") -> list[tuple[str, ...]]:
@@ -411,17 +411,6 @@ def test_the_page_path_follows_docusaurus(source: str, front_matter: str, slug: 
 @pytest.mark.parametrize("value", ["false", "'true'", "1"])
 def test_a_page_is_no_draft_unless_it_says_so(value: str) -> None:
     assert parse_document("a.md", f"---\ndraft: {value}\n---\nText").slug == "/a"
-
-
-@pytest.mark.parametrize("name", ["_part.md", "_parts/a.mdx", "a/_parts/b/c.md"])
-def test_what_is_a_part_of_other_pages_is_no_page_but_can_be_a_book(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("Text.")
-
-    with pytest.raises(NotForReadersError, match="is a part of other pages"):
-        read_document(path, tmp_path)
-    assert read_document(path, path).text == "Text."
 
 
 @pytest.mark.parametrize(
