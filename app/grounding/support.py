@@ -23,6 +23,7 @@ from app.grounding.quotes import Span, quote, widened
 from app.grounding.rows import of_other_cells
 from app.grounding.signals import lexical
 from app.grounding.strangers import disguises, foreign_doubts, foreign_names, foreign_words, misplaced_numbers, plain
+from app.grounding.subjects import of_other_subjects
 from app.grounding.words import WordReader
 
 THRESHOLD = 0.35
@@ -129,6 +130,7 @@ def faults(matching: Matching) -> tuple[str, ...]:
         *misplaced_numbers(matching, match),
         *of_other_cells(matching, match),
         *misbound(matching),
+        *of_other_subjects(matching, match),
         *of_other_columns(matching, match),
     )
 

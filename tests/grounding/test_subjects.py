@@ -4,7 +4,7 @@ import pytest
 
 from app.grounding.evidence import Evidence
 from app.grounding.matching import Claim, Matching
-from app.grounding.subjects import speaks_of_another, subject
+from app.grounding.subjects import of_other_subjects, speaks_of_another, subject
 from app.grounding.words import WordReader
 
 READER = WordReader(lambda text: [text] if len(text) > 2 and text not in {"the", "and", "are", "with"} else [])
@@ -68,3 +68,41 @@ class TestClaim:
 
     def test_does_not_if_the_headings_have_its_term(self):
         assert not is_of_another("Drones carry heavy boxes upstairs.", PASSAGE, "Drones")
+
+
+FLAT = (
+    "The landlord is responsible for repairs. The tenant must report a defect without delay. "
+    "Before that nothing is owed, a neighbour pays nothing, and a guest may stay for six weeks. "
+    "It lasts for three months.\n\n| Word | Meaning |\n| - | - |\n| Speed | how fast it walks |\n| Range | how far it reaches |"
+)
+
+
+def of_others(sentence: str) -> list[str]:
+    matching = Matching(Claim(sentence, READER), [evidence(FLAT)])
+    return list(of_other_subjects(matching, matching.matches[0]))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "problem"),
+    [
+        ("The landlord must report a defect without delay.", "the passage says this of tenant, not of landlord"),
+        ("The tenant is responsible for repairs.", "the passage says this of landlord, not of tenant"),
+        ("The range is how fast it walks.", "the passage says this of Speed, not of range"),
+    ],
+)
+def test_what_the_passage_says_of_another_subject_is_a_problem(sentence, problem):
+    assert of_others(sentence) == [problem]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        pytest.param("The tenant must report a defect without delay.", id="of the same"),
+        pytest.param("Whoever rents must report a defect without delay.", id="a subject that the passage has not"),
+        pytest.param("The landlord must delay everything.", id="too little else"),
+        pytest.param("A guest may stay for six weeks.", id="a later clause of the statement"),
+        pytest.param("The tenant lasts for three months.", id="a statement that goes on about another one's subject"),
+    ],
+)
+def test_nothing_else_is(sentence):
+    assert of_others(sentence) == []
