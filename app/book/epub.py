@@ -14,7 +14,8 @@ from app.book.blocks import Heading
 from app.book.files import check_lines
 from app.book.html import decode_html
 from app.book.html_blocks import write_blocks
-from app.book.html_tree import Element, clean, main_element, name_of, parse_html, parse_xml, text_of
+from app.book.html_cleaning import clean
+from app.book.html_tree import Element, main_element, name_of, parse_html, parse_xml, text_of
 from app.book.pages import Page, PageWriter
 from app.errors import DocumentError
 

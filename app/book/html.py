@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from app.book.addresses import readable_name
 from app.book.files import check_lines, decode
 from app.book.html_blocks import write_blocks
-from app.book.html_tree import Element, clean, main_element, name_of, parse_html, parse_xml, text_of
+from app.book.html_cleaning import clean
+from app.book.html_tree import Element, main_element, name_of, parse_html, parse_xml, text_of
 from app.book.pages import Page, PageWriter
 from app.errors import DocumentError, NotForReadersError
 

@@ -107,9 +107,14 @@ class _Blocks:
         elif name == "math":
             self._text.append(_formula(element))
         elif name == "sup":
-            self._text.append(f"^{text_of(element)}")
+            self._add_raised(element)
         else:
             self._walk(element)
+
+    def _add_raised(self, element: Element) -> None:
+        raised = text_of(element)
+        if raised:
+            self._text.append(f"^{raised}")
 
     def _heading(self, element: Element, level: int) -> None:
         ids = (each.get("id") or each.get("name") for each in element.iter())

@@ -111,6 +111,17 @@ def test_code_tables_and_notes_survive(tmp_path) -> None:
     assert found[0][2] == ["```py\nimport a\n# b\n```", "A note."]
 
 
+def test_marks_of_notes_and_pages_are_left_out(tmp_path) -> None:
+    noteref = "<a epub:type='noteref' href='#n'>1</a>"
+    pagebreak = "<span epub:type='pagebreak' id='p6'>6</span>"
+    body = f"<p>One{noteref} and two<sup>{noteref}</sup>, {pagebreak}three.</p>"
+    xhtml = chapter(body).replace("<html", "<html xmlns:epub='http://www.idpf.org/2007/ops'")
+
+    for text in (xhtml, xhtml.replace("</p>", "<br>")):
+        _, found = contents(epub({"one": ""}, {"OEBPS/text/one.xhtml": text}), tmp_path)
+        assert found[-1][2] == ["One and two, three."]
+
+
 def test_a_chapter_that_is_no_xml_is_read_as_html(tmp_path) -> None:
     _, found = contents(epub({"one": "<h1>One<p>A & b<br>c."}), tmp_path)
 

@@ -84,6 +84,15 @@ def test_only_the_main_text_is_read(around: str) -> None:
         "<ul role=tablist><li>npm</li></ul>",
         "<footer class=theme-doc-footer>Edit this page</footer>",
         "<sup><a href='#fn1'>1</a></sup>",
+        "<sup><a href='notes.html#n2'>[2]</a></sup>",
+        "<a href='notes.html#n2'><sup>*</sup></a>",
+        "<a role=doc-noteref href='#n'>1</a>",
+        "<span role=doc-pagebreak>12</span>",
+        "<a class=footnote-backref href='#r1'>1 again</a>",
+        "<a href='#r1'>↩\ufe0e<sup>2</sup></a>",
+        "<a href=_modules/a.html><span class=viewcode-link>[source]</span></a>",
+        "<header><p>Site</p></header>",
+        "<section><footer><a href=a>Next</a></footer></section>",
     ],
 )
 def test_what_surrounds_the_text_is_left_out_and_what_follows_it_is_not(html: str) -> None:
@@ -101,14 +110,41 @@ def test_what_surrounds_the_text_is_left_out_and_what_follows_it_is_not(html: st
         "<figure><figcaption>Text.</figcaption></figure>",
         "<my-tabs><my-tab><p>Text.</p></my-tab></my-tabs>",
         "<a href=x><div>Text.</div></a>",
+        "<article><header><p>Text.</p></header></article>",
+        "<blockquote><footer>Text.</footer></blockquote>",
+        "<section role=doc-pagebreak>Text on a page of its own.</section>",
+        "<p>Press <button>Text</button>.</p>",
+        "<sup><a href='https://x.example/a#b'>Text</a></sup>",
+        "<h2><a role=doc-backlink href='#toc'>Text</a></h2>",
+        "<div class=toc><pre>Text</pre></div>",
+        "<div class=gutter>Text</div>",
     ],
 )
 def test_what_belongs_to_the_text_is_kept(html: str) -> None:
     assert "Text" in page(f"<main>{html}</main>").text
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<body class=line-numbers><main>{}</main>",
+        "<body style='visibility: hidden'>{}",
+        "<body hidden><div style='display:none'><main aria-hidden=true>{}</main></div>",
+        "<main hidden>Other</main><main class=toc>{}</main>",
+    ],
+)
+def test_a_page_that_is_hidden_until_it_is_loaded_is_read(html: str) -> None:
+    assert read_html("a.html", html.format("<p>Text.</p>").encode()).text == "Text."
+
+
+def test_a_button_in_a_sentence_is_a_word_of_it() -> None:
+    assert texts("<p>Click <button>Save</button> to save.<button title=Copy>C</button></p>") == ["Click Save to save."]
+
+
 TABS = "<ul role=tablist><li role=tab>npm</li><li role=tab> Yarn <i>2</i></li></ul>"
 PANELS = "<div role=tabpanel>One.</div><div role=tabpanel hidden><p>Two.</p></div>"
+LABELS = "<label>C</label><label>D</label>"
+FENCED = "```\n2\n```"
 INSIDE = f"<div role=tabpanel><div>{TABS}{PANELS}</div></div>"
 
 
@@ -121,8 +157,10 @@ INSIDE = f"<div role=tabpanel><div>{TABS}{PANELS}</div></div>"
         (f"{TABS}{INSIDE}<p role=tabpanel>3</p>", ["npm", "npm", "One.", "Yarn 2", "Two.", "Yarn 2", "3"]),
         ("<p role=tablist><button role=tab>npm</button></p><p role=tabpanel>One.</p>", ["npm", "One."]),
         (f"{TABS}<div role=tabpanel>One.</div>", ["One."]),
+        (f"<div class=tabbed-labels>{LABELS}</div><div><div>One.</div><pre>2</pre></div>", ["C", "One.", "D", FENCED]),
+        (f"<div class=tabs><input>{LABELS}</div><div><p>One.</p></div>", ["One."]),
     ],
-    ids=["beside", "in a box", "under a wrapper", "inside tabs", "buttons", "another number"],
+    ids=["beside", "in a box", "under a wrapper", "inside tabs", "buttons", "another number", "labels", "one box"],
 )
 def test_a_tab_s_label_begins_its_panel(html: str, expected: list[str]) -> None:
     assert texts(f"<div>{html}</div>") == expected
@@ -195,6 +233,24 @@ def test_what_only_looks_like_a_heading_is_text(html: str) -> None:
             "",
             id="line numbers",
         ),
+        pytest.param(
+            "<div class='language-py highlight'><table><tr><td class=linenos><pre>1</pre></td>"
+            "<td class=code><div><pre><code>{}</code></pre></div></td></tr></table></div>",
+            "py",
+            id="Material",
+        ),
+        pytest.param(
+            "<table><tr><td><pre class=chroma><code><span class=lnt>1\n</span></code></pre></td>"
+            "<td><pre class=chroma><code class=language-py>{}</code></pre></td></tr></table>",
+            "py",
+            id="Chroma",
+        ),
+        pytest.param(
+            "<pre class=line-numbers><code class='language-py line-numbers'>{}"
+            "<span class=line-numbers-rows><span></span></span></code></pre>",
+            "py",
+            id="Prism",
+        ),
     ],
 )
 def test_code_comes_out_as_it_is_with_its_language(html: str, language: str) -> None:
@@ -225,10 +281,24 @@ def test_code_comes_out_as_it_is_with_its_language(html: str, language: str) -> 
             "<span class=lineno>3 </span>  b",
             id="numbers",
         ),
+        pytest.param(
+            "<span class=line><span class=ln>1</span><span class=cl>import a\n</span></span>",
+            "<span class=line><span class=ln>2</span><span class=cl>\n</span></span>",
+            "<span class=line><span class=ln>3</span><span class=cl>  b</span></span>",
+            id="Chroma",
+        ),
     ],
 )
 def test_lines_of_code_stay_lines(first: str, empty: str, last: str) -> None:
     assert code(f"<pre><code>{first}{empty}{last}</code></pre>")[1] == "import a\n\n  b"
+
+
+def test_the_label_of_a_language_is_no_text() -> None:
+    assert texts("<div class='language-js x'><span class=lang>js</span><pre>a</pre></div>") == ["```js\na\n```"]
+
+
+def test_code_of_numbers_is_code() -> None:
+    assert code("<pre class=line-numbers><code>42</code></pre>") == ("", "42")
 
 
 def test_code_with_fences_in_it_gets_a_longer_fence() -> None:
