@@ -4,6 +4,7 @@ import re
 
 from app.book.blocks import BlockKind
 from app.book.html_code import fenced
+from app.book.html_formulas import formula
 from app.book.html_tree import HEADINGS, INVISIBLE, Element, classes_of, name_of, text_of
 from app.book.pages import PageWriter
 
@@ -105,7 +106,7 @@ class _Blocks:
         elif name in _LITERALS:
             self._text.append(_literal(text_of(element)))
         elif name == "math":
-            self._text.append(_formula(element))
+            self._text.append(formula(element))
         elif name == "sup":
             self._add_raised(element)
         else:
@@ -219,9 +220,3 @@ def _literal(text: str) -> str:
     longest = max((len(marks) for marks in _BACKTICKS.findall(text)), default=0)
     marks, space = "`" * (longest + 1), " " if longest else ""
     return f"{marks}{space}{text}{space}{marks}" if text else ""
-
-
-def _formula(math: Element) -> str:
-    tex = (each.text for each in math.iter() if name_of(each) == "annotation" and "tex" in (each.get("encoding") or ""))
-    source = next(tex, None)
-    return f"${source.strip()}$" if source else text_of(math)

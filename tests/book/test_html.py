@@ -330,6 +330,30 @@ def test_text_is_what_a_reader_sees(html: str, text: str) -> None:
     assert texts(html) == [text]
 
 
+@pytest.mark.parametrize(
+    ("mathml", "text"),
+    [
+        ("<mfrac><mn>1</mn><mn>2</mn></mfrac>", "1/2"),
+        ("<mfrac><mrow><mi>a</mi><mo>+</mo><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>", "(a+1)/2"),
+        ("<msup><mi>x</mi><mn>2</mn></msup>", "x^2"),
+        ("<msup><mi>e</mi><mrow><mo>-</mo><mi>t</mi></mrow></msup>", "e^(-t)"),
+        ("<msub><mi>x</mi><mi>i</mi></msub>", "x_i"),
+        ("<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>", "x_i^2"),
+        ("<msqrt><mn>2</mn></msqrt>", "√2"),
+        ("<msqrt><mi>x</mi><mo>+</mo><mn>1</mn></msqrt>", "√(x+1)"),
+        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "x^(1/3)"),
+        ("<mover><mi>x</mi><mo>¯</mo></mover>", "x¯"),
+        ("<munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover> <mi>i</mi>", "∑_i^ni"),
+        ("<munder><mi>lim</mi><mi>t</mi></munder><mtext>as</mtext><mi>t</mi>", "lim_t as t"),
+        ("<mi>sin</mi><mo>\u2061</mo><mi>x</mi>", "sin x"),
+        ("<mtable><mtr><mtd>1</mtd><mtd>0</mtd></mtr><mtr><mtd>0</mtd><mtd>1</mtd></mtr></mtable>", "(1, 0; 0, 1)"),
+        ("<mfrac><mn>1</mn></mfrac><mrow>a<mi>b</mi>c</mrow>", "1abc"),
+    ],
+)
+def test_a_formula_without_tex_is_on_one_line(mathml: str, text: str) -> None:
+    assert texts(f"<p>Is <math>{mathml}</math>.</p>") == [f"Is {text}."]
+
+
 def test_lists_keep_their_marks_and_order() -> None:
     made = page("<main><ul><li>a<ul><li><p>b</p></li></ul></li></ul><ol start=3><li>c</li><li>d</li></ol></main>")
 
