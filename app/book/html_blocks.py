@@ -3,8 +3,9 @@
 import re
 
 from app.book.blocks import BlockKind
-from app.book.html_code import fenced
+from app.book.html_code import code_of, fenced
 from app.book.html_formulas import formula
+from app.book.html_tables import Tables, is_layout
 from app.book.html_tree import HEADINGS, INVISIBLE, Element, classes_of, name_of, text_of
 from app.book.pages import PageWriter
 
@@ -34,6 +35,7 @@ class _Blocks:
         self._page_anchor = anchor
         self._demoted_by = demoted_by
         self._around_blocks = _around_blocks(main)
+        self._tables = Tables()
         self._text: list[str] = []
         self._lists: list[int | None] = []
         """Of each list that is open the next number, or None for one without numbers."""
@@ -67,13 +69,15 @@ class _Blocks:
             self._inline(element, name)
 
     def _block(self, element: Element, name: str) -> None:
-        if self._in_cell:
+        if self._in_cell and name == "pre":
+            self._text.append(" ".join(_literal(line.strip()) for line in code_of(element).splitlines()))
+        elif self._in_cell:
             self._walk(element)
         elif name in HEADINGS and not self._no_headings:
             self._heading(element, HEADINGS[name])
         elif name == "pre":
             self._write("code", fenced(element))
-        elif name == "table" and not _is_layout(element):
+        elif name == "table" and not is_layout(element):
             self._write("table", self._table(element))
         elif name in {"ul", "ol", "menu"}:
             self._lists.append(_first_number(element) if name == "ol" else None)
@@ -127,11 +131,7 @@ class _Blocks:
         self._anchor, self._after_item = "", False
 
     def _table(self, table: Element) -> str:
-        rows = [
-            [self._cell(cell) for cell in row if name_of(cell) in {"td", "th"}]
-            for row in table.iter()
-            if name_of(row) == "tr"
-        ]
+        rows = self._tables.rows(table, self._cell)
         caption = "".join(f"{text_of(each)}\n" for each in table if name_of(each) == "caption")
         lines = ["| " + " | ".join(row) + " |" for row in rows if any(row)]
         if not lines:
@@ -197,11 +197,6 @@ def _around_blocks(main: Element) -> set[Element]:
                     break
                 found.add(above)
     return found
-
-
-def _is_layout(table: Element) -> bool:
-    """A table of code, headings or tables, such as line numbers beside code."""
-    return any(name_of(each) in {"pre", "table", *HEADINGS} for each in table.iterdescendants())
 
 
 def _first_number(element: Element) -> int:

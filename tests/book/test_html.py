@@ -367,6 +367,43 @@ def test_a_table_is_a_table() -> None:
     assert texts(html, "table") == ["Sizes\n| a | b\\|c |\n| --- | --- |\n| 1 | x y |"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("<tr><td rowspan=2>a<td>1<tr><td>2", ["| a | 1 |", "| a | 2 |"]),
+        ("<tr><td>1<td rowspan=2>a<tr><td>2", ["| 1 | a |", "| 2 | a |"]),
+        ("<tr><td>1<td>2<tr><td colspan=100>a", ["| 1 | 2 |", "| a | a |"]),
+        ("<tr><th colspan=2>a<th>b<tr><td>1<td>2<td>3", ["| a | a | b |", "| 1 | 2 | 3 |"]),
+        ("<tr><td rowspan=2 colspan=2>a<td>1<tr><td>2", ["| a | a | 1 |", "| a | a | 2 |"]),
+        ("<tr><td rowspan=9>a<tbody><tr><td>b", ["| a |", "| b |"]),
+        ("<tr><td>a<td><pre>x = 1\n\n  y</pre>z<tr><td>b", ["| a | `x = 1` `y` z |", "| b |"]),
+    ],
+    ids=["rows", "rows behind", "columns", "heads", "both", "groups", "code"],
+)
+def test_a_cell_is_in_every_place_that_it_covers(rows: str, expected: list[str]) -> None:
+    (table,) = texts(f"<table>{rows}</table>", "table")
+
+    assert [line for line in table.split("\n") if "---" not in line] == expected
+
+
+def test_cells_are_not_repeated_without_end() -> None:
+    cell = f"<td rowspan=999>{'x' * 999}"
+    made = page(f"<table><tr>{cell * 99}{'<tr>' * 99}</table>")
+
+    assert len(made.text) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table class=highlighttable><tr><th>f.py<tr><td><pre>x</pre></table>",
+        "<table><tr><td class=gutter><pre>1</pre><td><pre>x</pre></table>",
+    ],
+)
+def test_a_table_around_code_is_none(html: str) -> None:
+    assert (texts(html, "table"), texts(html, "code")) == ([], ["```\nx\n```"])
+
+
 # Titles and addresses
 
 
