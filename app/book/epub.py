@@ -5,17 +5,18 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from app.book.addresses import readable_name
-from app.book.blocks import Heading
+from app.book.blocks import Block, Heading
+from app.book.epub_contents import Entry, entries_of_nav, entries_of_ncx, fragment_of, set_headings
 from app.book.files import check_lines
 from app.book.html import decode_html
 from app.book.html_blocks import write_blocks
 from app.book.html_cleaning import clean
-from app.book.html_tree import Element, main_element, name_of, parse_html, parse_xml, text_of
+from app.book.html_tree import Element, main_element, named, parse_html, parse_xml, text_of
 from app.book.pages import Page, PageWriter
 from app.errors import DocumentError
 
@@ -27,6 +28,7 @@ MAX_RATIO = 200
 _RATIO_FROM_BYTES = 1_000_000
 _TOO_MUCH = f"more than {MAX_TEXT_BYTES // 10**6} MB of text"
 _CHAPTER = 2
+_NCX = "application/x-dtbncx+xml"
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/xml", "text/xml"})
 _FONTS_ONLY = re.compile(r"\.(?:otf|ttf|woff2?|ttc)$", re.IGNORECASE)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
@@ -38,7 +40,7 @@ class _Item(NamedTuple):
 
     path: str
     media_type: str
-    properties: str
+    is_nav: bool
 
 
 def read_epub(source: str, content: bytes) -> Page:
@@ -60,14 +62,16 @@ class _Archive:
         if len(archive.infolist()) > MAX_MEMBERS:
             raise DocumentError(f"{source} has more than {MAX_MEMBERS:,} files in it.")
 
+        self._members = {member.filename.casefold(): member for member in archive.infolist()}
+        self._members |= {member.filename: member for member in archive.infolist()}
+
     def __contains__(self, name: str) -> bool:
-        return name in self._archive.NameToInfo
+        return self._member(name) is not None
 
     def read(self, name: str) -> bytes:
-        try:
-            member = self._archive.getinfo(name)
-        except KeyError as error:
-            raise DocumentError(f"{self._source} has no {name} in it.") from error
+        member = self._member(name)
+        if member is None:
+            raise DocumentError(f"{self._source} has no {name} in it.")
         self._check_size(member.file_size, member.compress_size)
         with self._archive.open(member) as file:
             content = file.read(self._left + 1)
@@ -77,9 +81,13 @@ class _Archive:
 
     def check_total(self, names: Iterable[str]) -> None:
         """By the sizes that are declared; a chapter that is larger than it declares is cut off there by zipfile."""
-        declared = (self._archive.getinfo(name).file_size for name in names if name in self)
-        if sum(declared) > self._left:
+        members = map(self._member, names)
+        if sum(member.file_size for member in members if member) > self._left:
             raise DocumentError(f"{self._source} unpacks to {_TOO_MUCH}.")
+
+    def _member(self, name: str) -> zipfile.ZipInfo | None:
+        """By its name, else by one that differs in case."""
+        return self._members.get(name) or self._members.get(name.casefold())
 
     def _check_size(self, unpacked: int, packed: int) -> None:
         if unpacked > self._left:
@@ -103,81 +111,89 @@ class _Book:
         self._items = dict(self._manifest())
 
     def page(self) -> Page:
-        titles = self._chapter_titles()
+        contents = self._contents()
         chapters = list(self._spine())
         self._archive.check_total(chapter.path for chapter in chapters)
         for item in chapters:
-            self._write_chapter(item, titles.get(item.path, ""))
+            self._write_chapter(item, contents.get(item.path, {}))
         check_lines(self._writer.text, self._source)
         if not self._writer.parts:
             raise DocumentError(f"{self._source} has no text.")
-        title = next(filter(None, map(text_of, _named(self._package, "title"))), "") or readable_name(self._source)
+        title = next(filter(None, map(text_of, named(self._package, "title"))), "") or readable_name(self._source)
         return Page(title, self._writer.text, f"/{self._source}", self._writer.parts)
 
     def _check_is_open(self) -> None:
         """Fonts may be scrambled; a chapter may not."""
         if "META-INF/encryption.xml" in self._archive:
-            locked = _named(self._archive.xml("META-INF/encryption.xml"), "cipherreference")
+            locked = named(self._archive.xml("META-INF/encryption.xml"), "cipherreference")
             if any(not _FONTS_ONLY.search(each.get("URI") or "") for each in locked):
                 raise DocumentError(f"{self._source} is locked by DRM.")
 
     def _package_path(self) -> str:
-        for rootfile in _named(self._archive.xml("META-INF/container.xml"), "rootfile"):
+        for rootfile in named(self._archive.xml("META-INF/container.xml"), "rootfile"):
             return str(rootfile.get("full-path") or "")
         raise DocumentError(f"{self._source} names no package in it.")
 
     def _manifest(self) -> Iterator[tuple[str, _Item]]:
-        for item in _named(self._package, "item"):
+        for item in named(self._package, "item"):
             path = _joined(self._folder, item.get("href") or "")
-            yield item.get("id") or "", _Item(path, item.get("media-type") or "", item.get("properties") or "")
+            is_nav = "nav" in (item.get("properties") or "").split()
+            yield item.get("id") or "", _Item(path, item.get("media-type") or "", is_nav)
 
     def _spine(self) -> Iterator[_Item]:
-        seen = set()
-        for reference in _named(self._package, "itemref"):
+        """Without what isn't in the archive."""
+        seen: set[str] = set()
+        for reference in named(self._package, "itemref"):
             item = self._items.get(reference.get("idref") or "")
-            if item and item.media_type in _PAGES and "nav" not in item.properties.split() and item.path not in seen:
+            if item is None or item.path in seen or item.path not in self._archive:
+                continue
+            if item.media_type in _PAGES and not item.is_nav:
                 seen.add(item.path)
                 yield item
 
-    def _chapter_titles(self) -> Mapping[str, str]:
-        """What the table of contents calls a file, by its path; the first name counts."""
-        titles: dict[str, str] = {}
-        for item in self._items.values():
-            if item.path not in self._archive:
-                continue
-            if "nav" in item.properties.split():
-                for link in _named(self._archive.xml(item.path), "a"):
-                    titles.setdefault(_joined(posixpath.dirname(item.path), link.get("href") or ""), text_of(link))
-            elif item.media_type == "application/x-dtbncx+xml":
-                for point in _named(self._archive.xml(item.path), "navpoint"):
-                    target = next((each.get("src") or "" for each in _named(point, "content")), "")
-                    label = next(map(text_of, _named(point, "navlabel")), "")
-                    titles.setdefault(_joined(posixpath.dirname(item.path), target), label)
-        return titles
+    def _contents(self) -> Mapping[str, Mapping[str, Entry]]:
+        """What the table of contents names in a file, by its path: by id, or "" for the file; the first name counts."""
+        contents: dict[str, dict[str, Entry]] = {}
+        for path, fragment, entry in self._entries():
+            if entry.name:
+                contents.setdefault(path, {}).setdefault(fragment, entry)
+        return contents
 
-    def _write_chapter(self, item: _Item, name: str) -> None:
-        """Its highest heading gets level 2; one that begins with text gets its name in the table of contents."""
+    def _entries(self) -> Iterator[tuple[str, str, Entry]]:
+        """Path, id and entry, of the first table of contents that has any."""
+        for item in sorted(self._items.values(), key=lambda each: not each.is_nav):
+            if item.path in self._archive and (item.is_nav or item.media_type == _NCX):
+                root = self._parsed(item)
+                links = [*(entries_of_nav(root) if item.is_nav else entries_of_ncx(root))]
+                for link, entry in links:
+                    yield _joined(posixpath.dirname(item.path), link), fragment_of(link), entry
+                if links:
+                    return
+
+    def _parsed(self, item: _Item) -> Element:
         text = decode_html(self._archive.read(item.path), self._source)
         try:
-            root = parse_xml(text, self._source)
+            return parse_xml(text, self._source)
         except DocumentError:
-            root = parse_html(text, self._source)
+            return parse_html(text.strip() or "<html/>", self._source)
+
+    def _write_chapter(self, item: _Item, entries: Mapping[str, Entry]) -> None:
+        """Its highest heading gets level 2; one that begins with text gets its name in the table of contents."""
+        root = self._parsed(item)
         clean(root)
         main, anchor = main_element(root), posixpath.splitext(posixpath.basename(item.path))[0]
-        draft = PageWriter()
-        write_blocks(main, draft)
-        if not draft.parts:
-            return
-        is_unnamed = not isinstance(draft.parts[0], Heading)
-        if is_unnamed and name:
-            self._writer.heading(_CHAPTER, name, anchor)
-        top = min((part.level for part in draft.parts if isinstance(part, Heading)), default=0)
-        highest = _CHAPTER + 1 if is_unnamed and name else _CHAPTER
-        write_blocks(main, self._writer, demoted_by=highest - top, anchor=anchor)
+        parts = _parts(main)
+        if parts and entries:
+            set_headings(main, entries, is_headed=isinstance(parts[0], Heading))
+            parts = _parts(main)
+        top = min((part.level for part in parts if isinstance(part, Heading)), default=_CHAPTER)
+        write_blocks(main, self._writer, demoted_by=_CHAPTER - top, anchor=anchor)
 
 
-def _named(root: Element, name: str) -> Iterator[Element]:
-    return (each for each in root.iter() if name_of(each) == name)
+def _parts(main: Element) -> Sequence[Heading | Block]:
+    draft = PageWriter()
+    write_blocks(main, draft)
+    return draft.parts
 
 
 def _joined(folder: str, href: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from app.book.html_tree import HEADINGS, Element, classes_of, name_of, named, text_of
+from app.book.html_tree import HEADINGS, Element, classes_of, kinds_of, name_of, named, text_of
 
 _DROPPED_TAGS = re.compile(
     "script|style|noscript|template|svg|input|select|textarea|iframe|canvas|object|embed|nav|dialog|audio|video"
@@ -34,7 +34,6 @@ _CELLS = frozenset({"td", "th"})
 _TEXTS = frozenset({"article", "section", "blockquote"})
 """What has a header and footer of its own."""
 _LONGEST_PAGE_MARK = 20
-_EPUB_TYPE = "{http://www.idpf.org/2007/ops}type"
 
 
 def clean(root: Element) -> None:
@@ -53,7 +52,7 @@ def clean(root: Element) -> None:
         if name == "br":
             element.tail = "\n" + (element.tail or "")
         if element not in around_text and _is_dropped(element, name):
-            _remove(element, _replacement(element, name))
+            remove(element, _replacement(element, name))
 
 
 def _around_text(root: Element) -> set[Element]:
@@ -146,11 +145,14 @@ def _is_in_sentence(button: Element) -> bool:
 
 def _is_page_mark(element: Element, name: str) -> bool:
     """The number of a printed page, or of a note."""
-    kinds = f"{element.get(_EPUB_TYPE) or element.get('epub:type') or ''} {element.get('role') or ''}".split()
+    kinds = kinds_of(element)
     if "noteref" in kinds:
         return True
-    is_break = "pagebreak" in kinds or "doc-pagebreak" in kinds
-    return is_break and name != "hr" and len(text_of(element)) <= _LONGEST_PAGE_MARK
+    return (
+        not kinds.isdisjoint({"pagebreak", "doc-pagebreak"})
+        and name != "hr"
+        and len(text_of(element)) <= _LONGEST_PAGE_MARK
+    )
 
 
 def _is_note_mark(sup: Element) -> bool:
@@ -194,7 +196,8 @@ def _is_mostly_links(element: Element) -> bool:
     return sum(len(text_of(each)) for each in named(element, "a")) * 2 > len(text_of(element))
 
 
-def _remove(element: Element, replacement: str) -> None:
+def remove(element: Element, replacement: str = "") -> None:
+    """What is after it stays."""
     parent = element.getparent()
     if parent is None:
         return

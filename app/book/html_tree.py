@@ -15,6 +15,7 @@ HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u2060\ufeff\u00ad", ""))
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_EPUB_TYPE = "{http://www.idpf.org/2007/ops}type"
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 
 
@@ -45,6 +46,11 @@ def text_of(element: Element) -> str:
 
 def classes_of(element: Element) -> str:
     return element.get("class") or ""
+
+
+def kinds_of(element: Element) -> set[str]:
+    """Its roles: those of HTML, and EPUB's types."""
+    return {*f"{element.get(_EPUB_TYPE) or element.get('epub:type') or ''} {element.get('role') or ''}".split()}
 
 
 def named(root: Element, name: str) -> list[Element]:

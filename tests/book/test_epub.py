@@ -98,6 +98,77 @@ def test_a_chapter_without_a_heading_has_its_name_in_the_table_of_contents(
     assert found == [((), "", ["Cover."]), (("First",), "one", ["A."]), (("First", "Deep"), "one", ["B."])]
 
 
+def points(*places: tuple[str, str], more: str = "") -> dict[str, str]:
+    """The table of contents, of name and place."""
+    made = "".join(
+        f"<navPoint><navLabel><text>{name}</text></navLabel><content src='text/one.xhtml{place}'/>{more}</navPoint>"
+        for name, place in places
+    )
+    return {"OEBPS/toc.ncx": f"<ncx><navMap>{made}</navMap></ncx>"}
+
+
+FIRST, SECOND = ("Chapter One: Dawn", "#a"), ("Two", "#b%20b")
+BELOW = "<navPoint><navLabel><text>Deep</text></navLabel><content src='text/one.xhtml#c'/></navPoint>"
+
+
+@pytest.mark.parametrize(
+    ("body", "toc", "expected"),
+    [
+        pytest.param(
+            "<p id='a'>CHAPTER ONE</p><p>A.</p><div><p>Three <a id='b b'/>B.</p></div>",
+            points(FIRST, SECOND),
+            [(("Chapter One: Dawn",), "a", ["A."]), (("Two",), "b b", ["Three B."])],
+            id="without headings",
+        ),
+        pytest.param(
+            "<p>A.</p><ul><li id='b b'>B.</li></ul><h1>Sub</h1><p>C.</p>",
+            points(("One", ""), SECOND),
+            [(("One",), "one", ["A."]), (("Two",), "b b", ["- B."]), (("Two", "Sub"), "one", ["C."])],
+            id="after the file's own name",
+        ),
+        pytest.param(
+            "<p>A.</p><p id='c'>B.</p>",
+            points(("One", ""), more=BELOW),
+            [(("One",), "one", ["A."]), (("One", "Deep"), "c", ["B."])],
+            id="below the file's own name",
+        ),
+        pytest.param(
+            "<div id='a'><img/><h2>One</h2></div><p>A.</p><h2><a id='b b'/>2</h2><p>B.</p><p id='c'>C.</p>",
+            points(FIRST, SECOND, ("One", "#c")),
+            [(("One",), "a", ["A."]), (("2",), "b b", ["B.", "C."])],
+            id="with headings",
+        ),
+    ],
+)
+def test_a_section_begins_where_the_table_of_contents_says(
+    body: str, toc: dict[str, str], expected: list[object], tmp_path
+) -> None:
+    assert contents(epub({"one": body}, toc), tmp_path)[1] == expected
+
+
+def test_the_table_of_contents_is_not_the_list_of_printed_pages(tmp_path) -> None:
+    toc = "<nav role='doc-toc'><ol><li><a href='text/one.xhtml'>One</a></li></ol></nav>"
+    pages = "<nav><ol><li><a href='text/one.xhtml#p7'>7</a></li></ol></nav>"
+    body = "<p>A.</p><p id='p7'>B.</p>"
+
+    assert contents(epub({"one": body}, {"OEBPS/nav.xhtml": chapter(pages + toc)}), tmp_path)[1] == [
+        (("One",), "one", ["A.", "B."])
+    ]
+
+
+@pytest.mark.parametrize("toc", ["", "<ncx><navMap>", "<p>& no XML"])
+def test_a_table_of_contents_that_is_damaged_costs_only_the_names(toc: str, tmp_path) -> None:
+    assert contents(epub({"one": "<p>A.</p>"}, {"OEBPS/toc.ncx": toc}), tmp_path)[1] == [((), "", ["A."])]
+
+
+def test_a_chapter_that_is_missing_or_empty_costs_only_itself(tmp_path) -> None:
+    content = epub({"two": "", "Three": "<p>C.</p>", "one": "<p>A.</p>"}, {"OEBPS/text/two.xhtml": ""})
+    content = content.replace(b"OEBPS/text/one.xhtml", b"OEBPS/text/gone.html")
+    content = content.replace(b"OEBPS/text/Three.xhtml", b"OEBPS/TEXT/three.xhtml")
+
+    assert contents(content, tmp_path)[1] == [((), "", ["C."])]
+
+
 def test_a_chapter_in_two_files_goes_on_where_the_second_has_no_name(tmp_path) -> None:
     _, found = contents(epub({"one": "<h1>One</h1><p>A.</p>", "one-2": "<p>B.</p>"}), tmp_path)
 
