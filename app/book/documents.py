@@ -1,7 +1,8 @@
 """A book's source files as documents of sections and blocks, with exact offsets.
 
-Offsets of Markdown without includes and of plain text count the characters of the file decoded as UTF-8: line ends are
-as in the file, and a byte order mark is character 0. Of anything else they count in the text as extracted.
+Offsets of Markdown without includes and of plain text count the characters of the file decoded as UTF-8 (plain text
+with the byte order mark of UTF-16: as that): line ends are as in the file, and a byte order mark is character 0. Of
+anything else they count in the text as extracted.
 """
 
 import hashlib

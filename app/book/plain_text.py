@@ -9,7 +9,7 @@ from app.book.files import check_lines, decode
 from app.book.pages import Page
 
 MAX_HEADING_CHARS = 100
-_PARTS, _CHAPTERS = 2, 3
+_PARTS, _CHAPTERS, _SECTIONS = 2, 3, 4
 """Levels of headings; the title has 1."""
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n|\Z)")
@@ -25,11 +25,14 @@ _NAMED = re.compile(
     r"|(?:Prologue|Epilogue|Preface|Foreword|Introduction|Conclusion|Afterword|Glossary|Bibliography))\.?"
 )
 _REST = re.compile(r"[.:]?|\s*(?:[.:—–-]+\s*|\s)[\"'“‘(]?[A-Z\d].*[^.,;]")
+_NUMBERED = re.compile(r"\d{1,3}[.)]? \S.*")
 _UNDERLINE = re.compile(r"(?:={3,}|-{3,}|~{3,})")
+_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 def read_plain_text(source: str, content: bytes) -> Page:
-    text = decode(content, source)
+    """UTF-8, or UTF-16 with a byte order mark, which is character 0. Raises DocumentError."""
+    text = decode(content, source, _UTF_16.get(content[:2], "utf-8"))
     check_lines(text, source)
     return Page(readable_name(source), text, f"/{source}", list(_parts(text)))
 
@@ -65,9 +68,21 @@ def _heading(lines: list[str]) -> tuple[int, str] | None:
     if len(more) > 1 or len(first) > MAX_HEADING_CHARS:
         return None
     if more and _UNDERLINE.fullmatch(more[0]) and len(more[0]) >= len(first) * 0.8:
-        return (_PARTS if more[0][0] == "=" else _CHAPTERS), first
+        return _level(first) or _underlined_level(first, more[0][0]), first
+    level = _level(first)
+    return (level, " ".join([first, *more])) if level else None
+
+
+def _underlined_level(line: str, mark: str) -> int:
+    if mark != "=":
+        return _SECTIONS
+    return _CHAPTERS if _NUMBERED.fullmatch(line) else _PARTS
+
+
+def _level(line: str) -> int:
+    """0 for what is no part or chapter."""
     for pattern, level in ((_PART, _PARTS), (_CHAPTER, _CHAPTERS), (_NAMED, _CHAPTERS)):
-        match = pattern.fullmatch(first)
+        match = pattern.fullmatch(line)
         if match and _REST.fullmatch(match["rest"] or ""):
-            return level, " ".join([first, *more])
-    return None
+            return level
+    return 0

@@ -93,6 +93,27 @@ def test_chapters_are_in_their_part(tmp_path: Path) -> None:
     ]
 
 
+def test_chapters_are_of_one_level_however_they_are_marked(tmp_path: Path) -> None:
+    text = "Tides\n=====\n\n1. Dawn\n=======\n\nCHAPTER II\n\nSub\n---\n\nOne.\n\nChapter 3\n---------\n\nTwo."
+
+    assert contents(read(tmp_path, text)) == [
+        (("Tides",), []),
+        (("Tides", "1. Dawn"), []),
+        (("Tides", "CHAPTER II"), []),
+        (("Tides", "CHAPTER II", "Sub"), ["One."]),
+        (("Tides", "Chapter 3"), ["Two."]),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_with_a_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "tides.txt"
+    path.write_bytes("\ufeffGrüße 🚀".encode(encoding))
+    document = read_document(path, tmp_path)
+
+    assert (document.text, contents(document)) == ("\ufeffGrüße 🚀", [((), ["Grüße 🚀"])])
+
+
 def test_a_heading_without_blank_lines_around_it_is_text(tmp_path: Path) -> None:
     contents_page = "CHAPTER 1. Dawn\nCHAPTER 2. Noon\nCHAPTER 3. Dusk"
 
