@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import NamedTuple
 
 import pypdfium2
@@ -10,6 +11,7 @@ import pypdfium2
 from app.book.addresses import readable_name
 from app.book.files import MAX_FILE_BYTES, check_lines
 from app.book.pages import Page, PageWriter
+from app.book.pdf_hyphens import Hyphens
 from app.book.pdf_lines import Flow, without_running_lines
 from app.errors import DocumentError
 
@@ -18,7 +20,13 @@ MAX_OUTLINE_ENTRIES = 10_000
 _DEPTH = 4
 """Levels of the outline that make headings."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_MADE_UP = re.compile(r"untitled|microsoft word|\.(?:docx?|tex|dvi|indd|pdf|rtf)$", re.IGNORECASE)
+_MADE_UP = re.compile(
+    r"untitled|\(anonymous\)|^anonymous$|microsoft word|\.(?:docx?|tex|dvi|indd|pdf|rtf)$", re.IGNORECASE
+)
+
+
+_TITLE_LINES = 4
+"""Over which a title may be wrapped."""
 
 
 class _Entry(NamedTuple):
@@ -41,7 +49,7 @@ def read_pdf(source: str, content: bytes) -> Page:
     if not any(pages):
         raise DocumentError(f"{source} has no text: it is probably scanned; run OCR first.")
     writer = PageWriter()
-    flow = Flow(writer, has_outline=bool(outline))
+    flow = Flow(writer, Hyphens(chain.from_iterable(pages)), has_outline=bool(outline))
     for index, lines in enumerate(pages):
         _write_page(flow, index, lines, [entry for entry in outline if entry.page == index])
     flow.end()
@@ -112,24 +120,26 @@ def _title(pdf: pypdfium2.PdfDocument) -> str:
 
 
 def _write_page(flow: Flow, index: int, lines: list[str], entries: list[_Entry]) -> None:
-    """An entry's heading takes the place of the line that says the same, or is at the top of the page."""
+    """An entry's heading takes the place of the lines that say the same, or is at the top of the page."""
     flow.page(index + 1, lines)
+    letters = [_letters(line) for line in lines]
     position = 0
     for entry in entries:
-        found = _find(lines, position, entry.title)
-        if found is not None:
-            flow.lines(lines[position:found])
-            position = found + 1
+        found = _find(letters, position, _letters(entry.title))
+        if found:
+            flow.lines(lines[position : found[0]])
+            position = found[1]
         flow.heading(entry.level + 2, entry.title)
     flow.lines(lines[position:])
 
 
-def _find(lines: list[str], start: int, title: str) -> int | None:
-    """The line that is the title, perhaps after a number."""
-    letters = _letters(title)
+def _find(lines: list[str], start: int, title: str) -> tuple[int, int] | None:
+    """The lines that are the title, perhaps after a number; of both only letters."""
     for index in range(start, len(lines)):
-        if letters and _letters(lines[index]) == letters:
-            return index
+        if lines[index] and title.startswith(lines[index]):
+            for end in range(index + 1, min(index + _TITLE_LINES, len(lines)) + 1):
+                if "".join(lines[index:end]) == title:
+                    return index, end
     return None
 
 

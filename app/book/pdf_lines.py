@@ -5,6 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from app.book.pages import PageWriter
+from app.book.pdf_hyphens import SOFT_HYPHENS, Hyphens
 
 _EDGE = 2
 """Lines at the top and at the bottom of a page that may be running heads."""
@@ -22,7 +23,6 @@ _DIGITS = re.compile(r"[0-9]+")
 _PAGE_NUMBER = re.compile(r"^[0-9]{1,5}\b|\b[0-9]{1,5}$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*$")
 _ITEM = re.compile(r"(?:[•‣▪◦·–—*-]|\(?(?:\d{1,3}|[a-z])[.)])\s")
-_SOFT_HYPHENS = ("\x02", "\ufffe", "\u00ad")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ft", "ﬆ": "st"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 
@@ -53,8 +53,9 @@ class _Mark(NamedTuple):
 class Flow:
     """Writes lines as paragraphs, and the number of the page where each begins."""
 
-    def __init__(self, writer: PageWriter, *, has_outline: bool) -> None:
+    def __init__(self, writer: PageWriter, hyphens: Hyphens, *, has_outline: bool) -> None:
         self._writer = writer
+        self._hyphens = hyphens
         self._has_outline = has_outline
         self._paragraph: list[str] = []
         self._page = 0
@@ -75,7 +76,7 @@ class Flow:
 
     def lines(self, lines: list[str]) -> None:
         for line in lines:
-            self._line(line.translate(_LIGATURES))
+            self._line(self._hyphens.line(line.translate(_LIGATURES)))
 
     def end(self) -> None:
         if self._paragraph:
@@ -98,8 +99,9 @@ class Flow:
         if not self._paragraph:
             self._mark_page()
             self._paragraph = [line]
-        elif self._last.endswith(_SOFT_HYPHENS) or (self._last.endswith("-") and line[0].islower()):
-            self._paragraph += [self._paragraph.pop()[:-1], line]
+        elif self._last.endswith(SOFT_HYPHENS) or (self._last.endswith("-") and line[0].islower()):
+            before = self._paragraph.pop()[:-1]
+            self._paragraph += [before, self._hyphens.between(before, line), line]
         else:
             self._paragraph += [" " if self._was_full and not _ITEM.match(line) else "\n", line]
 

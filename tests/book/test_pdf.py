@@ -48,6 +48,28 @@ def test_lines_become_paragraphs(lines: list[str], paragraphs: list[str]) -> Non
     assert texts(read(lines)) == paragraphs
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "elsewhere", "text"),
+    [
+        ("The com-", "puter runs.", "", "The computer runs."),
+        ("The well-", "known one.", "A well-known one.", "The well-known one."),
+        ("The self-", "driving car.", "By self or driving.", "The self-driving car."),
+        ("The in-", "put of it.", "In that put input.", "The input of it."),
+        ("A state-of-the-", "art system.", "Of the old.", "A state-of-the-art system."),
+        ("The foo-", "Bar name.", "", "The foo-Bar name."),
+        ("AUTO-", "MATION is it.", "", "AUTOMATION is it."),
+        ("The range, 10-", "20 volts.", "", "The range, 10-"),
+    ],
+)
+def test_a_word_keeps_a_hyphen_of_its_own(first: str, second: str, elsewhere: str, text: str) -> None:
+    assert "".join(texts(read([first, second, elsewhere]))).startswith(text)
+
+
+@pytest.mark.parametrize(("elsewhere", "text"), [("Old.", "The selfmade"), ("Self made.", "The self-made")])
+def test_a_word_over_the_end_of_a_page_is_whole(elsewhere: str, text: str) -> None:
+    assert text in texts(read([elsewhere, "The self-"], ["made man."]))[-1]
+
+
 def test_a_paragraph_goes_on_over_the_end_of_a_page() -> None:
     page = read([FULL], ["which goes on here.", "Next."])
 
@@ -113,13 +135,29 @@ def test_the_outline_makes_the_sections_and_every_page_has_its_address(tmp_path)
     ]
 
 
+def test_a_title_of_the_outline_may_be_on_two_lines(tmp_path) -> None:
+    lines = ["The arm stops.", "2 Calibrating the camera and", "the depth sensor", "Hold the board."]
+    document = sections(tmp_path, lines, outline=[(0, "Calibrating the camera and the depth sensor", 0)])
+
+    assert [document.text[block.start : block.end] for part in document.sections for block in part.blocks] == [
+        "The arm stops.",
+        "Hold the board.",
+    ]
+
+
 def test_without_an_outline_every_page_with_text_is_a_section() -> None:
     assert headings(read(["One."], [], ["Three."])) == [(2, "Page 1", "page=1"), (2, "Page 3", "page=3")]
 
 
 @pytest.mark.parametrize(
     ("given", "title"),
-    [("The Tides", "The Tides"), ("", "Tides"), ("Microsoft Word - tides.doc", "Tides"), ("untitled", "Tides")],
+    [
+        ("The Tides", "The Tides"),
+        ("", "Tides"),
+        ("Microsoft Word - tides.doc", "Tides"),
+        ("untitled", "Tides"),
+        ("(anonymous)", "Tides"),
+    ],
 )
 def test_the_title_is_the_files_own_unless_a_program_made_it_up(given: str, title: str) -> None:
     assert read(["Text."], title=given).title == title
