@@ -43,9 +43,9 @@ def read_pdf(source: str, content: bytes) -> Page:
     with _opened(source, content) as pdf:
         if len(pdf) > MAX_PAGES:
             raise DocumentError(f"{source} has {len(pdf):,} pages: more than {MAX_PAGES:,} are too many.")
-        pages = without_running_lines(_pages(source, pdf))
         outline = _outline(pdf)
         title = _title(pdf) or readable_name(source)
+        pages = without_running_lines(_pages(source, pdf), [title, *(entry.title for entry in outline)])
     if not any(pages):
         raise DocumentError(f"{source} has no text: it is probably scanned; run OCR first.")
     writer = PageWriter()

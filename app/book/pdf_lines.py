@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.book.pages import PageWriter
@@ -21,23 +22,26 @@ _WIDEST = 10
 
 _DIGITS = re.compile(r"[0-9]+")
 _PAGE_NUMBER = re.compile(r"^[0-9]{1,5}\b|\b[0-9]{1,5}$")
+_OF_ALL = re.compile(r"\s*(?:\b(?:of|von|de|sur|di)\b|/)\s*[0-9]{1,5}\W*$")
+_AROUND_NUMBER = " -–—|·•[]()."
+_ONLY_NUMBER = re.compile(r"\W*(?:page|pg|p|seite|s|página|pagina)?\W*#(?:\s*(?:of|von|de|sur|di|/)\s*#)?\W*")
+_YEARS = range(1_400, 2_200)
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*$")
 _ITEM = re.compile(r"(?:[•‣▪◦·–—*-]|\(?(?:\d{1,3}|[a-z])[.)])\s")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ft", "ﬆ": "st"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 
 
-def without_running_lines(pages: list[list[str]]) -> list[list[str]]:
-    """Remove heads, feet and page numbers that are on most pages, and blank lines around the text."""
+def without_running_lines(pages: list[list[str]], names: Iterable[str] = ()) -> list[list[str]]:
+    """Remove heads, feet and page numbers that are on most pages, and blank lines around the text.
+
+    `names` are titles, of the book or its chapters. In doubt a line stays: it may be a heading that many pages have.
+    """
     pages = [_trimmed(page) for page in pages]
     full = sum(map(bool, pages))
     if full < _FEWEST_PAGES:
         return pages
-    edges = ({*page[:_EDGE], *page[-_EDGE:]} for page in pages)
-    counts = Counter(mark for index, lines in enumerate(edges) for mark in {_mark(line, index) for line in lines})
-    running = {
-        mark for mark, count in counts.items() if count >= (_SAME_NUMBERING if mark.offset else full * _REPEATED_ON)
-    }
+    running = _running(pages, full, {_words(name) for name in names} - {""})
     kept = [_without(page, index, running) for index, page in enumerate(pages)]
     return kept if any(kept) else pages
 
@@ -46,8 +50,36 @@ class _Mark(NamedTuple):
     """What a running line has in common with that of another page."""
 
     text: str
-    offset: str
-    """From the page's place to the number that the line begins or ends with; empty for a line without."""
+    offset: int | None
+    """From the page's place to the number that the line begins or ends with."""
+
+    @property
+    def is_page_number(self) -> bool:
+        return self.offset is not None and self.offset not in _YEARS and bool(_ONLY_NUMBER.fullmatch(self.text))
+
+
+def _running(pages: list[list[str]], full: int, names: set[str]) -> set[_Mark]:
+    counts: Counter[_Mark] = Counter()
+    first: dict[_Mark, int] = {}
+    for index, page in enumerate(pages):
+        marks = {_mark(line, index) for line in (*page[:_EDGE], *page[-_EDGE:])}
+        counts.update(marks)
+        for mark in marks:
+            first.setdefault(mark, index)
+    is_numbered = any(mark.is_page_number and count >= _SAME_NUMBERING for mark, count in counts.items())
+
+    def is_running(mark: _Mark, count: int) -> bool:
+        is_name = _words(mark.text) in names
+        if mark.offset is None:
+            return count >= full * _REPEATED_ON and (is_numbered or is_name) and not _SENTENCE_END.search(mark.text)
+        return count >= _SAME_NUMBERING and (mark.is_page_number or is_name or _goes_on(mark, first[mark]))
+
+    return {mark for mark, count in counts.items() if is_running(mark, count)}
+
+
+def _goes_on(mark: _Mark, first: int) -> bool:
+    """A number that doesn't begin with 1, as headings such as "Recipe 1" do."""
+    return mark.offset is not None and mark.offset not in _YEARS and first + mark.offset > 1
 
 
 class Flow:
@@ -122,8 +154,12 @@ def _trimmed(page: list[str]) -> list[str]:
 
 def _mark(line: str, index: int) -> _Mark:
     words = " ".join(line.casefold().split())
-    number = _PAGE_NUMBER.search(words)
-    return _Mark(_DIGITS.sub("#", words), str(int(number[0]) - index) if number else "")
+    number = _PAGE_NUMBER.search(_OF_ALL.sub("", words).strip(_AROUND_NUMBER))
+    return _Mark(_DIGITS.sub("#", words), int(number[0]) - index if number else None)
+
+
+def _words(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalpha())
 
 
 def _without(page: list[str], index: int, running: set[_Mark]) -> list[str]:

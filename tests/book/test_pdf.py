@@ -92,6 +92,44 @@ def test_a_running_head_may_change_with_the_chapter() -> None:
     assert texts(page) == words
 
 
+@pytest.mark.parametrize("number", ["Page {} of 5", "{} / 5", "- {} -", "{}", "Seite {} von 5", "[{}]"])
+def test_a_page_s_number_is_left_out_however_it_is_written(number: str) -> None:
+    names = ["one", "two", "three", "four", "five"]
+    page = read(*([f"Text {name}.", number.format(at)] for at, name in enumerate(names, 1)))
+
+    assert texts(page) == [f"Text {name}." for name in names]
+
+
+def test_a_running_head_with_the_title_is_left_out() -> None:
+    pages = [[f"The Tides {at}", f"Text {word}."] for at, word in enumerate(["one", "two", "three", "four"], 1)]
+
+    assert [line for line in texts(read(*pages, title="The tides")) if "Tides" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "foot"),
+    [
+        pytest.param("Ingredients", "", id="no page numbers"),
+        pytest.param("Recipe {}", "", id="counted"),
+        pytest.param("Recipe {}", "Page {}", id="counted beside page numbers"),
+        pytest.param("{}991", "", id="other numbers"),
+        pytest.param("Serve it warm.", "Page {}", id="a sentence"),
+    ],
+)
+def test_what_many_pages_say_is_kept_where_it_may_be_text(line: str, foot: str) -> None:
+    words = ["one", "two", "three", "four", "five"]
+    page = read(*([line.format(at), f"Text {word}.", foot.format(at)] for at, word in enumerate(words, 1)))
+
+    assert all(line.format(at) in page.text for at in range(1, 6))
+
+
+def test_years_are_no_page_numbers() -> None:
+    words = ["one", "two", "three", "four", "five"]
+    page = read(*([f"{1990 + at}", f"Text {word}."] for at, word in enumerate(words)))
+
+    assert all(f"{1990 + at}" in page.text for at in range(5))
+
+
 def test_headings_that_are_numbered_otherwise_than_the_pages_are_kept() -> None:
     page = read(*(["Text."] if at % 2 else [f"Chapter {at // 2 + 1}", "Text."] for at in range(12)))
 
