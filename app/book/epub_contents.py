@@ -81,7 +81,7 @@ def _begins_with_heading(place: Element) -> bool:
     for element in islice(_onwards(place), _LOOKED_AT):
         if name_of(element) in HEADINGS:
             return True
-        if (element.text or "").strip() or (not len(element) and (element.tail or "").strip()):
+        if (element.text or "").strip() or (next(iter(element), None) is None and (element.tail or "").strip()):
             return False
     return False
 

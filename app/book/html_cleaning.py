@@ -23,6 +23,7 @@ _HEADING_LINK = re.compile(
 _BACK_LINK = re.compile(r"(?:^|\s)(?:(?:data-)?footnote-back(?:ref)?|reversefootnote)(?=\s|$)")
 _NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[A-Za-z]|[*†‡§¶]{1,4})[\])]?")
 _BACK_MARKS = re.compile(r"[↩↵⏎]\ufe0e?\s*\d{0,3}")
+_LETTER = re.compile(r"[^\W\d_]")
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden")
 _NOTE = re.compile(r"admonition|callout|alert|note|tip|warning|starlight-aside", re.IGNORECASE)
 _COPY = re.compile("copy|clipboard", re.IGNORECASE)
@@ -120,7 +121,7 @@ def _holds_heading(element: Element) -> bool:
 
 def _is_line_numbers(element: Element, name: str) -> bool:
     """Numbers, and in code's own elements those of a table's cell: their class may also say that numbers are wanted."""
-    if any(char.isalpha() for char in text_of(element)):
+    if _LETTER.search("".join(element.itertext())):
         return False
     is_code = any(name_of(each) in _CODE for each in element.iter())
     return not is_code or name in _CELLS or any(name_of(each) in _CELLS for each in element.iterancestors())
@@ -159,7 +160,8 @@ def _is_note_mark(sup: Element) -> bool:
     """A raised link to a note, on this page or on another; also the other way round, a link that is all raised."""
     inside = [each.get("href") or "" for each in named(sup, "a")]
     parent = sup.getparent()
-    is_all_of_link = name_of(parent) == "a" and len(parent) == 1 and not f"{parent.text or ''}{sup.tail or ''}".strip()
+    is_alone = sup.getprevious() is None and sup.getnext() is None
+    is_all_of_link = name_of(parent) == "a" and is_alone and not f"{parent.text or ''}{sup.tail or ''}".strip()
     around = [parent.get("href") or ""] if is_all_of_link else []
     is_mark = _NOTE_MARK.fullmatch(text_of(sup)) is not None
     return any(href.startswith("#") for href in inside) or any("#" in href and is_mark for href in [*inside, *around])

@@ -10,6 +10,7 @@ from app.book.pdf_hyphens import SOFT_HYPHENS, Hyphens
 
 _EDGE = 2
 """Lines at the top and at the bottom of a page that may be running heads."""
+_LONGEST_HEAD = 200
 _REPEATED_ON = 0.4
 """Of the pages: a running head may differ on left and right ones."""
 _SAME_NUMBERING = 2
@@ -154,6 +155,8 @@ def _trimmed(page: list[str]) -> list[str]:
 
 def _mark(line: str, index: int) -> _Mark:
     words = " ".join(line.casefold().split())
+    if len(words) > _LONGEST_HEAD:
+        return _Mark(words, None)
     number = _PAGE_NUMBER.search(_OF_ALL.sub("", words).strip(_AROUND_NUMBER))
     return _Mark(_DIGITS.sub("#", words), int(number[0]) - index if number else None)
 
