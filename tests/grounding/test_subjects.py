@@ -73,7 +73,8 @@ class TestClaim:
 FLAT = (
     "The landlord is responsible for repairs. The tenant must report a defect without delay. "
     "Before that nothing is owed, a neighbour pays nothing, and a guest may stay for six weeks. "
-    "It lasts for three months.\n\n| Word | Meaning |\n| - | - |\n| Speed | how fast it walks |\n| Range | how far it reaches |"
+    "It lasts for three months.\n\n"
+    "| Word | Meaning |\n| - | - |\n| Speed | how fast it walks |\n| Range | how far it reaches |"
 )
 
 
