@@ -98,7 +98,7 @@ def test_chapters_are_of_one_level_however_they_are_marked(tmp_path: Path) -> No
 
     assert contents(read(tmp_path, text)) == [
         (("Tides",), []),
-        (("Tides", "1. Dawn"), []),
+        (("Tides", "1. Dawn"), ["1. Dawn\n======="]),
         (("Tides", "CHAPTER II"), []),
         (("Tides", "CHAPTER II", "Sub"), ["One."]),
         (("Tides", "Chapter 3"), ["Two."]),
