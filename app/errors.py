@@ -17,8 +17,10 @@ class BookAgentError(Exception):
     retry_after_s: int | None = None
     """When asking again makes sense, in seconds; None where it doesn't."""
 
-    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None, reason: str = "") -> None:
+        """`reason`: what a dependency says of it, in one line; never for a client."""
         self.detail = detail or inspect.cleandoc(type(self).__doc__ or "")
+        self.reason = reason
         if retry_after_s is not None:
             self.retry_after_s = retry_after_s
         super().__init__(self.detail)
@@ -26,7 +28,8 @@ class BookAgentError(Exception):
     @property
     def for_operator(self) -> str:
         """What is wrong, and what to do about it."""
-        return f"{self.detail} {self.hint}".strip()
+        wrong = f"{self.detail.removesuffix('.')}: {self.reason}" if self.reason else self.detail
+        return f"{wrong.removesuffix('.')}. {self.hint}" if self.hint else wrong
 
 
 class ConfigurationError(BookAgentError):

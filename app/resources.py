@@ -145,7 +145,7 @@ async def check_database(database: Database) -> None:
     try:
         await database.check_migrations()
     except DatabaseUnavailableError as error:
-        log.warning("postgres.unavailable", cause=type(error.__cause__).__name__)
+        log.warning("postgres.unavailable", cause=type(error.__cause__).__name__, reason=error.reason)
 
 
 async def check_store(store: VectorStore, ours: IndexIdentity) -> None:

@@ -104,6 +104,15 @@ def test_the_docstring_is_the_detail_unless_another_is_given():
     assert errors.NotFoundError("No conversation.").detail == "No conversation."
 
 
+def test_an_operator_reads_what_is_wrong_and_why_and_what_to_do_in_sentences():
+    error = errors.DatabaseUnavailableError(reason="Connection refused")
+    assert error.for_operator == (
+        "The database is not available: Connection refused. Check DATABASE_URL, and that the server runs."
+    )
+    assert errors.VectorStoreUnauthorizedError("no entry").for_operator == "no entry. Check QDRANT_API_KEY."
+    assert errors.ConfigurationError("no entry").for_operator == "no entry"
+
+
 def test_an_error_may_say_when_to_ask_again():
     assert errors.UnavailableError().retry_after_s == 5
     assert errors.UnavailableError(retry_after_s=30).retry_after_s == 30

@@ -110,12 +110,17 @@ async def _probed(settings: Settings, embedder: Embedder, store: VectorStore, st
     models = open_models(settings, Metrics(), TermEncoder(), embedder)
     stack.push_async_callback(models.close)
     return [
-        await probe("postgres", lambda: probes.ask_postgres(database)),
+        await probe("postgres", lambda: _ask_postgres(database)),
         await probe("qdrant", lambda: probes.ask_vector_store(store, embedder)),
         await probe("embedding", lambda: probes.ask_embedder(embedder)),
         await probe("prompts", lambda: probes.ask_prompts(settings)),
         *[await _probed_model(order, provided) for order, provided in enumerate(models.provided)],
     ]
+
+
+async def _ask_postgres(database: Database) -> str:
+    await database.dial()
+    return await probes.ask_postgres(database)
 
 
 async def _probed_model(order: int, provided: ProvidedModel) -> Probe:

@@ -21,6 +21,7 @@ from app.errors import (
     OutcomeUnknownError,
 )
 from app.history.migrations import pending_migrations
+from app.history.reasons import reason_of
 from app.settings import Settings
 
 UNPREPARED: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
@@ -78,6 +79,18 @@ class Database:
 
     async def close(self) -> None:
         await self._pool.close(timeout=2)
+
+    async def dial(self) -> None:
+        """One try past the pool, which would go on trying until its time is over.
+
+        Raises DatabaseUnavailableError, with the reason.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await psycopg.AsyncConnection.connect(self._pool.conninfo, **self._pool.kwargs)
+        except (psycopg.Error, TimeoutError) as error:
+            raise translate(error) from error
+        await connection.close()
 
     async def check_migrations(self) -> None:
         """Raises MigrationError when some are pending, and DatabaseUnavailableError."""
@@ -212,5 +225,5 @@ def translate(error: Exception) -> BookAgentError:
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return MigrationError("the database lacks a table or column: run `book-agent migrate`")
     if isinstance(error, UNAVAILABLE):
-        return DatabaseUnavailableError()
+        return DatabaseUnavailableError(reason=reason_of(error))
     return BookAgentError("The database refused a statement.")

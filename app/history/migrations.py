@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from app.errors import DatabaseUnavailableError, MigrationError
+from app.history.reasons import reason_of
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 LOCK = 0x626F6F6B
@@ -47,7 +48,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
             applied: dict[str, str] = dict(session.execute(APPLIED).fetchall())
             return [_apply(session, migration) for migration in _missing(applied, migration_files(folder))]
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError from error
+        raise DatabaseUnavailableError(reason=reason_of(error)) from error
     except psycopg.Error as error:
         raise MigrationError(f"a migration failed and was rolled back: {error}") from error
 

@@ -49,7 +49,12 @@ def on_our_error(request: Request[Any, Any, Any], error: BookAgentError) -> Resp
         log.error("request.broken", exc_info=error)
         detail = "Something went wrong here; it is in the log under this request id."
     elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("request.unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
+        log.warning(
+            "request.unavailable",
+            error=type(error).__name__,
+            cause=type(error.__cause__).__name__,
+            **({"reason": error.reason} if error.reason else {}),
+        )
     return problem_response(request, error.status, detail, retry_after_s=error.retry_after_s, errors=errors)
 
 

@@ -153,6 +153,15 @@ def test_check_says_what_to_do_about_a_dependency(environ, change, dependency, h
     assert hint in found[dependency]["detail"]
 
 
+def test_check_says_at_once_why_there_is_no_database(environ, database_url):
+    nowhere = make_conninfo(database_url, dbname="nowhere", password=PASSWORD)
+    result = run("check", "--json", environ=environ | {"DATABASE_URL": nowhere, "DATABASE_TIMEOUT_S": "20"})
+    found = {one["name"]: one for one in json.loads(result.stdout)["dependencies"]}
+    assert 'database "nowhere" does not exist' in found["postgres"]["detail"]
+    assert found["postgres"]["latency_ms"] < 10_000
+    assert PASSWORD not in result.stdout + result.stderr
+
+
 def test_check_shows_a_table_and_every_wrong_setting():
     result = run("check", environ={"MODEL_PROVIDER": "oracle"})
     assert result.returncode == 1

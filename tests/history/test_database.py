@@ -78,6 +78,13 @@ class TestConnection:
                     await answers(database)
             await database.close()
 
+    async def test_that_is_refused_once_is_told_at_once_by_whoever_only_dials(self, server_url):
+        database = Database(Settings(database_url=Secret(make_conninfo(server_url, dbname="nowhere"))))
+        async with asyncio.timeout(LATE_S):
+            with pytest.raises(DatabaseUnavailableError) as refused:
+                await database.dial()
+        assert refused.value.reason.endswith('database "nowhere" does not exist')
+
     async def test_is_replaced_unseen_when_a_failover_drops_all_of_them(self, proxy, through_proxy):
         async with AsyncExitStack() as several:
             for _ in range(5):

@@ -13,6 +13,7 @@ from app.history.database import UNPREPARED
 from app.history.migrations import MIGRATIONS, migrate, migration_files, pending_migrations
 from tests.fakes.loopback import HOST, bind, port_of
 
+PLANTED = "planted-password"
 SLOW = "create table {}_table (); select pg_sleep(0.05)"
 
 
@@ -92,8 +93,29 @@ class TestMigrate:
         assert migrate(empty_database_url, folder) == ["0002_second"]
 
     def test_of_a_server_that_is_down_is_unavailable(self):
-        with bind() as nobody, pytest.raises(DatabaseUnavailableError):
-            migrate(f"postgresql://{HOST}:{port_of(nobody)}/book")
+        with bind() as nobody, pytest.raises(DatabaseUnavailableError) as refused:
+            migrate(f"postgresql://ann:{PLANTED}@{HOST}:{port_of(nobody)}/book")
+        assert refused.value.reason.endswith("Connection refused")
+        assert PLANTED not in refused.value.for_operator
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"dbname": "nowhere"}, 'FATAL:  database "nowhere" does not exist'),
+            ({"user": "nobody", "password": PLANTED}, 'FATAL:  role "nobody" does not exist'),
+            ({"host": "no-such-host.invalid"}, "failed to resolve host 'no-such-host.invalid'"),
+        ],
+        ids=["no such database", "no such role", "no such host"],
+    )
+    def test_says_in_one_line_why_there_is_no_connection(self, empty_database_url, change, reason):
+        with pytest.raises(DatabaseUnavailableError) as refused:
+            migrate(make_conninfo(empty_database_url, **change))
+        said = refused.value.for_operator
+        assert reason in said
+        assert said.endswith(". Check DATABASE_URL, and that the server runs.")
+        assert "\n" not in said
+        assert PLANTED not in said
+        assert reason not in refused.value.detail
 
     def test_makes_the_tables_that_the_service_needs(self, empty_database_url):
         assert migrate(empty_database_url) == [path.stem for path in sorted(MIGRATIONS.glob("*.sql"))]
