@@ -159,6 +159,18 @@ class VectorStoreUnavailableError(UnavailableError):
     hint = "Check QDRANT_CLUSTER_ENDPOINT, and that the cluster runs."
 
 
+class EmbeddedStoreError(VectorStoreUnavailableError):
+    """The embedded vector store failed."""
+
+    hint = "Check that the data folder can be written, and that its disk is not full."
+
+
+class EmbeddedStoreHeldError(EmbeddedStoreError):
+    """Another process has this book's embedded index open."""
+
+    hint = "End the other `book-agent dev` first."
+
+
 class VectorStoreUnauthorizedError(VectorStoreUnavailableError):
     """Qdrant refused the API key."""
 

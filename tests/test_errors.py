@@ -111,6 +111,7 @@ def test_an_operator_reads_what_is_wrong_and_why_and_what_to_do_in_sentences():
     )
     assert errors.VectorStoreUnauthorizedError("no entry").for_operator == "no entry. Check QDRANT_API_KEY."
     assert errors.ConfigurationError("no entry").for_operator == "no entry"
+    assert "QDRANT_CLUSTER_ENDPOINT" not in errors.EmbeddedStoreError().for_operator
 
 
 def test_an_error_may_say_when_to_ask_again():

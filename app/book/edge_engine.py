@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.book.vector_store import DENSE, FILTERED_FIELDS, SPARSE, TOKENS, Filters, IndexIdentity, Point
-from app.errors import MissingExtraError, VectorStoreUnavailableError
+from app.errors import EmbeddedStoreError, EmbeddedStoreHeldError, MissingExtraError
 
 try:
     import qdrant_edge as qe
@@ -25,10 +25,8 @@ def call(operation: Callable[..., Any], *args: Any) -> Any:
         return operation(*args)
     except Exception as error:  # the engine raises nothing more exact
         if "WouldBlock" in str(error):
-            raise VectorStoreUnavailableError(
-                "another process has this book's embedded index open: end the other `book-agent dev` first"
-            ) from error
-        raise VectorStoreUnavailableError("the embedded vector store failed") from error
+            raise EmbeddedStoreHeldError from error
+        raise EmbeddedStoreError from error
 
 
 def load_shard(folder: Path) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from app.book import generations
+from app.book.disk_space import GOING_ON_B, NEW_GENERATION_B, check_room, disk_usage_of
 from app.book.edge_engine import call, create_shard, edge_point, load_shard, qe, records
 from app.book.generations import SHARD, Beginning
 from app.book.identity import check_identity
@@ -69,6 +70,7 @@ class EdgeWriter:
     async def upsert(self, points: Sequence[Point]) -> None:
         shard, stored = self._open(), self._known()
         for batch in slices(points, MOST_POINTS, MOST_FLOATS):
+            check_room(self._root, GOING_ON_B)
             call(shard.update, qe.UpdateOperation.upsert_points([edge_point(point) for point in batch]))
             stored.update((point.id, stored_of(point.payload)) for point in batch)
 
@@ -91,6 +93,7 @@ class EdgeWriter:
         if self._folder is None and self._base is not None and served is not None:
             return served
         shard = self._open()
+        check_room(self._root, GOING_ON_B)
         for finish in (shard.optimize, shard.flush):
             call(finish)
         chunks = int(call(shard.count, qe.CountRequest()))
@@ -106,6 +109,7 @@ class EdgeWriter:
     def _adopt(self, left: Path | None) -> None:
         if left is None:
             return
+        check_room(self._root, GOING_ON_B)
         try:
             self._shard = load_shard(left / SHARD)
             self._stored = {str(record.id): stored_of(record.payload or {}) for record in _says(self._shard)}
@@ -126,6 +130,7 @@ class EdgeWriter:
     def _open(self) -> Any:
         """The shard to write to, made or copied now if it is not there yet."""
         if self._shard is None:
+            check_room(self._root, NEW_GENERATION_B + (disk_usage_of(self._base / SHARD) if self._base else 0))
             folder = generations.new_generation(self._root)
             folder.mkdir()
             self._folder = folder

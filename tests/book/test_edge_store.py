@@ -1,6 +1,7 @@
 """What only the embedded engine has: generations, and processes that share a folder."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,13 @@ from app.book.edge_writer import EdgeWriter
 from app.book.generations import POINTER, SHARD, STATE, STORED, current_generation, read_state
 from app.book.sparse_copy import copy_tree
 from app.book.vector_store import IndexIdentity
-from app.errors import CollectionMissingError, IndexLockedError, IndexMismatchError, VectorStoreUnavailableError
+from app.errors import (
+    CollectionMissingError,
+    ConfigurationError,
+    IndexLockedError,
+    IndexMismatchError,
+    VectorStoreUnavailableError,
+)
 from tests.book.points import IDENTITY, point, write
 
 REPOSITORY = Path(__file__).parents[2]
@@ -104,7 +111,7 @@ class TestReader:
         assert await count(store) == 4
 
     async def test_is_told_that_another_process_has_the_index_open_until_that_one_ends(self, root, store):
-        with process(READER, root), pytest.raises(VectorStoreUnavailableError, match="another process has"):
+        with process(READER, root), pytest.raises(VectorStoreUnavailableError, match="Another process has"):
             await count(store)
         assert await count(store) == 1
 
@@ -175,6 +182,43 @@ class TestWriter:
         async with EdgeWriter(root, IDENTITY) as writer:
             assert set(await writer.stored()) == {point(0).id}
         assert generations(root) == [current_generation(root)]
+
+
+class TestFullDisk:
+    """What the engine maps must find its blocks: where it does not, the process is gone without a word."""
+
+    @pytest.fixture
+    def free(self, monkeypatch):
+        def free(megabytes: float) -> None:
+            usage = shutil.disk_usage("/")._replace(free=int(megabytes * 1e6))
+            monkeypatch.setattr("app.book.disk_space.shutil.disk_usage", lambda _: usage)
+
+        return free
+
+    async def test_is_told_before_anything_is_written(self, tmp_path, free):
+        free(199)
+        with pytest.raises(ConfigurationError) as refused:
+            await write(EdgeWriter(tmp_path, IDENTITY), [point(0)])
+        assert f"200 MB are needed in {tmp_path}, and 199 MB are free" in refused.value.detail
+        assert generations(tmp_path) == []
+
+    async def test_must_have_room_for_a_copy_too(self, root, free):
+        free(200)
+        with pytest.raises(ConfigurationError, match="MB are needed"):
+            await write(EdgeWriter(root, IDENTITY), [point(1)])
+        assert generations(root) == [current_generation(root)]
+
+    async def test_of_a_while_is_gone_on_from(self, tmp_path, free):
+        async with EdgeWriter(tmp_path, IDENTITY) as writer:
+            await writer.upsert([point(0)])
+            free(63)
+            for go_on in (writer.upsert([point(1)]), writer.publish()):
+                with pytest.raises(ConfigurationError, match="64 MB are needed"):
+                    await go_on
+        with pytest.raises(ConfigurationError, match="64 MB are needed"):
+            await EdgeWriter(tmp_path, IDENTITY).__aenter__()
+        free(1000)
+        assert (await write(EdgeWriter(tmp_path, IDENTITY), [point(1)])).chunks == 2
 
 
 class TestPointer:
