@@ -10,6 +10,12 @@ _BLOCK = re.compile(
 )
 _BAD_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 """What PyYAML raises: beside its own errors also whatever its constructors for dates and numbers run into."""
+LINES_ABOVE = 2
+"""From a line's number in the block, which counts from 0, to that in the file, which counts from 1."""
+
+
+class FrontMatterError(ValueError):
+    """The block is missing, or is no YAML mapping; it says what is wrong, with the line of the file."""
 
 
 def split_front_matter(text: str) -> tuple[dict[str, object], int]:
@@ -21,6 +27,17 @@ def split_front_matter(text: str) -> tuple[dict[str, object], int]:
     block = _BLOCK.match(text, top)
     if block is None:
         return {}, top
+    try:
+        return _mapping(block["yaml"]), block.end()
+    except FrontMatterError:
+        return {}, block.end()
+
+
+def read_front_matter(text: str) -> tuple[dict[str, object], int]:
+    """The same, of a text that must have a block. Raises FrontMatterError."""
+    block = _BLOCK.match(text, 1 if text.startswith("\ufeff") else 0)
+    if block is None:
+        raise FrontMatterError("is missing: the file must begin with a block of YAML between two lines ---")
     return _mapping(block["yaml"]), block.end()
 
 
@@ -33,6 +50,11 @@ def text_field(front_matter: Mapping[str, object], name: str) -> str:
 def _mapping(source: str) -> dict[str, object]:
     try:
         parsed: object = yaml.safe_load(source)
-    except _BAD_YAML:
-        return {}
-    return {str(key): value for key, value in parsed.items()} if isinstance(parsed, dict) else {}
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + LINES_ABOVE}: " if error.problem_mark else ""
+        raise FrontMatterError(f"{line}{error.problem}") from error
+    except _BAD_YAML as error:
+        raise FrontMatterError(f"is no YAML: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(parsed, dict):
+        raise FrontMatterError("has no fields, one `name: value` a line")
+    return {str(key): value for key, value in parsed.items()}

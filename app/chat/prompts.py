@@ -1,32 +1,46 @@
 """Prompts: versioned files with front matter, rendered with strict variables."""
 
 import hashlib
-from collections.abc import Mapping
+import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from jinja2 import Environment, StrictUndefined, TemplateError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
+from msgspec import Meta
 
-from app.book.front_matter import split_front_matter
+from app.book.front_matter import FrontMatterError, read_front_matter
 from app.errors import PromptError
+from app.plain_words import in_plain_words
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 NO_ANSWER = "NO_ANSWER"
 """What the model replies when the passages hold no answer."""
 VARIABLES = frozenset({"book_title", "max_sentences", "no_answer"})
 MAX_SENTENCES = 8
+VERSION = re.compile(r"v\d[\w.-]*")
 DIGEST_LENGTH = 12
-RENDERING_FAILS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
+SAMPLE_TITLE = "A Book"
+RENDERING_FAILS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 """Beside Jinja's own errors, those of the expressions in a template."""
 
 
 class PromptModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    tool_choice: str | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    tool_choice: Annotated[str, Meta(pattern=r"^(auto|required|none)$")] | None = None
 
 
 class FrontMatter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +69,7 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 def load_prompt(name: str, version: str, folder: Path = PROMPTS) -> Prompt:
-    """Raises PromptError, saying what is wrong and where."""
+    """It renders, whatever the book is called. Raises PromptError, saying what is wrong and where."""
     path = folder / name / f"{version}.md"
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,25 +80,35 @@ def load_prompt(name: str, version: str, folder: Path = PROMPTS) -> Prompt:
         ) from error
     except UnicodeDecodeError as error:
         raise PromptError(f"{name}/{version}.md: is not UTF-8 text") from error
-    fields, body_start = split_front_matter(text)
-    head = _front_matter(fields, path)
+    head, body_start = _front_matter(text, path)
     if (head.name, head.version) != (name, version):
         raise PromptError(f"{name}/{version}.md: its front matter says {head.name} {head.version}")
     template = text[body_start:].strip()
     _check_variables(template, path)
     digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
-    return Prompt(name, version, digest, head.description, head.model_settings, template)
+    prompt = Prompt(name, version, digest, head.description, head.model_settings, template)
+    if not prompt.render(book_title=SAMPLE_TITLE).strip():
+        raise PromptError(f"{name}/{version}.md: has no text after its front matter")
+    return prompt
 
 
 def prompt_versions(name: str, folder: Path = PROMPTS) -> list[str]:
-    return sorted(path.stem for path in (folder / name).glob("*.md"))
+    """Of other files beside them, such as notes, nothing is said."""
+    return sorted(path.stem for path in (folder / name).glob("*.md") if VERSION.fullmatch(path.stem))
 
 
-def _front_matter(fields: Mapping[str, object], path: Path) -> FrontMatter:
+def _front_matter(text: str, path: Path) -> tuple[FrontMatter, int]:
+    """With the offset of the body."""
+    where = f"{path.parent.name}/{path.name}"
+    if not text.strip():
+        raise PromptError(f"{where}: is empty")
     try:
-        return msgspec.convert(fields, FrontMatter)
+        fields, body_start = read_front_matter(text)
+        return msgspec.convert(fields, FrontMatter), body_start
+    except FrontMatterError as error:
+        raise PromptError(f"{where}: front matter: {error}") from error
     except msgspec.ValidationError as error:
-        raise PromptError(f"{path.parent.name}/{path.name}: front matter: {error}") from error
+        raise PromptError(f"{where}: front matter: {in_plain_words(error)}") from error
 
 
 def _check_variables(template: str, path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from app.book.front_matter import split_front_matter, text_field
+from app.book.front_matter import FrontMatterError, read_front_matter, split_front_matter, text_field
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,19 @@ def test_a_block_that_is_never_closed_takes_no_exponential_time() -> None:
 )
 def test_a_text_field_is_one_line_or_empty(value: object, text: str) -> None:
     assert text_field({"title": value}, "title") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("---\ntitle: a\n b: [\n---\nText.", "line 3: mapping values are not allowed here"),
+        ("---\ntitle: 2026-99-99\n---\nText.", "is no YAML: month must be in 1..12"),
+        ("---\n- a\n---\nText.", "has no fields"),
+        ("Text.", "must begin with a block of YAML"),
+    ],
+    ids=["malformed", "no such date", "a list", "no block"],
+)
+def test_what_a_page_is_forgiven_is_said_where_a_block_must_be_right(text, says):
+    assert split_front_matter(text)[0] == {}
+    with pytest.raises(FrontMatterError, match=says):
+        read_front_matter(text)

@@ -50,8 +50,14 @@ def test_a_prompt_is_its_template_and_its_settings(tmp_path):
         pytest.param(FRONT_MATTER + "{{ titel }}", "unknown variable titel; known are book_title", id="variable"),
         pytest.param(FRONT_MATTER.replace("name: guide", "name: other"), "says other v1", id="other name"),
         pytest.param(FRONT_MATTER.replace("version: v1", "version: v2"), "says guide v2", id="other version"),
-        pytest.param(FRONT_MATTER.replace("version: v1", "version: 1"), "Expected `str`", id="version is a number"),
-        pytest.param(FRONT_MATTER.replace("---\n", "colour: red\n---\n")[10:], "missing required", id="no block"),
+        pytest.param(
+            FRONT_MATTER.replace("version: v1", "version: 1"), "version: must be a text", id="version is a number"
+        ),
+        pytest.param(
+            FRONT_MATTER.replace("---\n", "colour: red\n---\n")[10:],
+            "must begin with a block of YAML between two lines ---",
+            id="no block",
+        ),
         pytest.param(FRONT_MATTER.replace("description: For tests.\n", ""), "`description`", id="no description"),
         pytest.param(FRONT_MATTER.replace("s.\n---", "s.\ncolour: red\n---"), "`colour`", id="unknown field"),
         pytest.param(
@@ -59,19 +65,34 @@ def test_a_prompt_is_its_template_and_its_settings(tmp_path):
         ),
         pytest.param(
             FRONT_MATTER.replace("s.\n---", "s.\nmodel_settings: {temperature: hot}\n---"),
-            "$.model_settings.temperature",
+            "model_settings.temperature: must be a number",
             id="wrong setting",
         ),
         pytest.param(FRONT_MATTER + "{{ book_title", "unexpected end of template", id="malformed template"),
         pytest.param(FRONT_MATTER + "{% for %}", "Expected", id="malformed statement"),
         pytest.param(FRONT_MATTER + "{% include 'other.md' %}", "no loader", id="include"),
-        pytest.param("Just text.", "missing required field", id="no front matter"),
-        pytest.param("---\n: [\n---\nText.", "missing required field", id="malformed front matter"),
+        pytest.param("Just text.", "must begin with a block of YAML", id="no front matter"),
+        pytest.param("---\n: [\n---\nText.", "front matter: line 2: expected", id="malformed front matter"),
+        pytest.param("---\n# nothing\n---\nText.", "has no fields", id="no fields"),
+        pytest.param("---\nname: guide\nText.", "must begin with a block of YAML", id="no second fence"),
+        pytest.param(" \n", "is empty", id="empty file"),
+        pytest.param(FRONT_MATTER, "has no text after its front matter", id="no body"),
+        pytest.param(FRONT_MATTER + "{# later #}", "has no text after its front matter", id="nothing but a comment"),
+        *(
+            pytest.param(FRONT_MATTER.replace("s.\n---", f"s.\nmodel_settings: {{{given}}}\n---"), says, id=given)
+            for given, says in {
+                "temperature: 2.1": "model_settings.temperature: must be at most 2",
+                "temperature: .nan": "model_settings.temperature: must be at least 0",
+                "top_p: -0.1": "model_settings.top_p: must be at least 0",
+                "max_tokens: 0": "model_settings.max_tokens: must be at least 1",
+                "tool_choice: sometimes": "model_settings.tool_choice: must match ^(auto|required|none)$",
+            }.items()
+        ),
     ],
 )
 def test_a_wrong_prompt_is_told_by_its_file(tmp_path, text, says):
     with pytest.raises(PromptError) as caught:
-        loaded(tmp_path, text).render(book_title="Tides")
+        loaded(tmp_path, text)
     assert "guide/v1.md" in caught.value.detail
     assert says in caught.value.detail
 
@@ -105,9 +126,16 @@ def test_the_digest_follows_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     "template",
-    ["{{ book_title.__class__.__mro__ }}", "{{ book_title.nothing }}", "{{ 1 / 0 }}"],
-    ids=["internals", "undefined", "arithmetic"],
+    ["{{ book_title.__class__.__mro__ }}", "{{ book_title.nothing }}", "{{ 1 / 0 }}", "{% include 'other.md' %}"],
+    ids=["internals", "undefined", "arithmetic", "another file"],
 )
-def test_a_template_that_fails_to_render_is_told_by_its_name(tmp_path, template):
+def test_a_template_that_fails_to_render_is_told_by_its_name_when_it_is_loaded(tmp_path, template):
     with pytest.raises(PromptError, match="guide"):
-        loaded(tmp_path, FRONT_MATTER + template).render(book_title="Tides")
+        loaded(tmp_path, FRONT_MATTER + template)
+
+
+def test_a_file_whose_name_is_no_version_is_no_prompt(tmp_path):
+    write(tmp_path, FRONT_MATTER)
+    for name in ("README", "notes", "v1 copy", "version", ".hidden"):
+        write(tmp_path, "About these prompts.", version=name)
+    assert prompt_versions("guide", tmp_path) == ["v1"]
