@@ -1,7 +1,7 @@
 """Everything the service holds open, as one `async with`; closed in the reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from app.book.identity import check_readable, identity_of, outdated
 from app.book.locating import Locator
 from app.book.retrieval import Retriever
 from app.book.vector_store import IndexIdentity, VectorStore
+from app.book.weights import PACKAGED_MODEL, is_known
 from app.breaker import Breaker
 from app.chat.following import Followed
 from app.chat.journal import Journal
@@ -30,6 +31,7 @@ from app.errors import (
     CollectionMissingError,
     ConfigurationError,
     DatabaseUnavailableError,
+    PromptError,
     VectorStoreUnauthorizedError,
     VectorStoreUnavailableError,
 )
@@ -60,6 +62,16 @@ class Resources:
     """With a breaker of each provider."""
     turn_parts: TurnParts
     breakers: tuple[Breaker, ...]
+
+
+def unknown_names(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Of a prompt that cannot be used, or a model that is unknown: the setting, and what is wrong. Loads no model."""
+    try:
+        load_prompt(PROMPT_NAME, settings.prompt_version)
+    except PromptError as error:
+        yield "prompt_version", error.detail
+    if not is_known(settings.embedding_model):
+        yield "embedding_model", f"is neither {PACKAGED_MODEL} nor a name that fastembed knows"
 
 
 def open_server_store(settings: Settings) -> VectorStore:

@@ -1,8 +1,10 @@
 """The settings of the service: read once, from one mapping, with every problem told at once."""
 
+import ipaddress
 import os
+import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from msgspec import Meta, field
 from psycopg.conninfo import conninfo_to_dict
 
 from app.errors import SettingsError
+from app.plain_words import in_plain_words
 
 Provider = Literal["openai", "gemini", "offline"]
 Rerank = Literal["off", "compact", "full"]
@@ -22,6 +25,7 @@ RetrievalMode = Literal["first", "agentic"]
 DisconnectPolicy = Literal["continue", "cancel"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+HOST_NAME = re.compile(r"(?!-)(?!(.*\.)?\d+\.?$)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 DEFAULT_MODELS: Mapping[Provider, str] = {
     "openai": "gpt-4.1-mini",
@@ -219,9 +223,15 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def load_settings(
-    environ: Mapping[str, str], *, required: tuple[str, ...] = REQUIRED, provider_key: bool = True
+    environ: Mapping[str, str],
+    *,
+    required: tuple[str, ...] = REQUIRED,
+    provider_key: bool = True,
+    also: Callable[[Settings], Iterable[tuple[str, str]]] = lambda _: (),
 ) -> Settings:
     """Settings from a mapping; an empty value counts as unset. `provider_key`: the model provider's is required too.
+
+    `also`: finds further problems, each with the name of its setting.
 
     Raises SettingsError with every problem, each naming its variable and never showing a secret.
     """
@@ -238,6 +248,8 @@ def load_settings(
         *_missing(settings, required, provider_key=provider_key),
         *_bad_fallbacks(settings),
         *_bad_addresses(settings),
+        *_bad_hosts(settings),
+        *also(settings),
     )
     for name, problem in found:
         if name not in problems and not ("model_provider" in problems and name in PROVIDER_KEYS.values()):
@@ -275,7 +287,7 @@ def _parse(raw: str, hint: Any) -> Any:
     except msgspec.ValidationError as problem:
         if choices := typing.get_args(kind):
             raise ValueError(f"is none of {', '.join(choices)}") from None
-        raise ValueError(str(problem)) from None
+        raise ValueError(in_plain_words(problem)) from None
 
 
 def _missing(settings: Settings, required: tuple[str, ...], *, provider_key: bool) -> Iterator[tuple[str, str]]:
@@ -313,6 +325,31 @@ def _bad_addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in POSTGRES_URLS:
         if (url := getattr(settings, name)) and not _is_postgres(url.reveal()):
             yield name, "is not a PostgreSQL URL such as postgresql://user:password@host/name"
+
+
+def _bad_hosts(settings: Settings) -> Iterator[tuple[str, str]]:
+    if not _is_address(settings.host) and not HOST_NAME.fullmatch(settings.host):
+        yield "host", "is not an address or a name of this machine, such as 127.0.0.1"
+    proxies = [entry.strip() for entry in settings.forwarded_allow_ips.split(",")]
+    if bad := [entry for entry in proxies if proxies != ["*"] and not _is_network(entry)]:
+        wrong = ", ".join(f"`{entry}`" for entry in bad)
+        yield "forwarded_allow_ips", f"{wrong}: is not an IP address, nor a network such as 10.0.0.0/8, nor * alone"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_problem(url: str, key: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.errors import SettingsError
+from app.resources import unknown_names
 from app.settings import Secret, Settings, describe, environment, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,28 @@ def test_every_missing_setting_is_listed_at_once():
 def test_missing_and_wrong_settings_are_listed_together():
     problems = problems_of({"PORT": "x", "LOG_LEVEL": "loud", "BOOK_BASE_URL": "nowhere"})
     assert {"PORT", "LOG_LEVEL", "BOOK_BASE_URL", "QDRANT_API_KEY", "OPENAI_API_KEY"} <= set(names_of(problems))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "fe80::1%eth0", "localhost", "my-server.example", "srv_1"])
+def test_a_host_is_an_address_or_a_name(host):
+    assert load_settings(ENOUGH | {"HOST": host}).host == host
+
+
+@pytest.mark.parametrize("proxies", ["*", "127.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"])
+def test_proxies_are_addresses_and_networks_or_all(proxies):
+    assert load_settings(ENOUGH | {"FORWARDED_ALLOW_IPS": proxies}).forwarded_allow_ips == proxies
+
+
+def test_names_of_what_is_not_there_are_listed_with_all_others():
+    environ = {"PROMPT_VERSION": "v99", "EMBEDDING_MODEL": "no/such", "HOST": "a b", "PORT": "x"}
+    problems = problems_of(ENOUGH | environ, also=unknown_names)
+    assert set(names_of(problems)) == set(environ)
+    assert "there is no prompt book_agent/v99.md" in "".join(problems)
+
+
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2-int8", "sentence-transformers/All-MiniLM-L6-v2"])
+def test_a_known_embedding_model_is_no_problem(name):
+    assert load_settings(ENOUGH | {"EMBEDDING_MODEL": name}, also=unknown_names).embedding_model == name
 
 
 def test_a_command_may_require_less():
@@ -141,17 +164,24 @@ def test_each_provider_has_a_default_model(provider, model):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        pytest.param("PORT", "eighty", "Expected `int`", id="not a number"),
-        pytest.param("PORT", "80.5", "Expected `int`", id="not a whole number"),
-        pytest.param("PORT", "65536", "<= 65535", id="too high"),
-        pytest.param("QDRANT_ATTEMPTS", "0", ">= 1", id="too low"),
-        pytest.param("TURN_TIMEOUT_S", "nan", "> 0", id="nan"),
-        pytest.param("TURN_TIMEOUT_S", "inf", "<= 900", id="infinity"),
-        pytest.param("DATABASE_TIMEOUT_S", "-1", "> 0", id="negative seconds"),
-        pytest.param("OPENAI_TRACING", "maybe", "Expected `bool`", id="not a yes or no"),
+        pytest.param("PORT", "eighty", "must be a whole number", id="not a number"),
+        pytest.param("PORT", "80.5", "must be a whole number", id="not a whole number"),
+        pytest.param("PORT", "65536", "must be at most 65535", id="too high"),
+        pytest.param("QDRANT_ATTEMPTS", "0", "must be at least 1", id="too low"),
+        pytest.param("TURN_TIMEOUT_S", "nan", "must be more than 0", id="nan"),
+        pytest.param("TURN_TIMEOUT_S", "inf", "must be at most 900", id="infinity"),
+        pytest.param("DATABASE_TIMEOUT_S", "-1", "must be more than 0", id="negative seconds"),
+        pytest.param("OPENAI_TRACING", "maybe", "must be true or false", id="not a yes or no"),
         pytest.param("LOG_LEVEL", "loud", "is none of debug, info, warning, error", id="not a choice"),
-        pytest.param("QDRANT_COLLECTION", "a/b", "matching", id="not a collection's name"),
-        pytest.param("PROMPT_VERSION", "../secret", "matching", id="not a file's name"),
+        pytest.param("QDRANT_COLLECTION", "a/b", r"must match ^[\w.-]{1,255}$", id="not a collection's name"),
+        pytest.param("PROMPT_VERSION", "../secret", "must match", id="not a file's name"),
+        pytest.param("HOST", "http://localhost", "is not an address or a name", id="a URL for a host"),
+        pytest.param("HOST", "999.1.1.1", "is not an address or a name", id="no IP address"),
+        pytest.param("HOST", "two words", "is not an address or a name", id="no host name"),
+        pytest.param("FORWARDED_ALLOW_IPS", "foo,,bar", "`foo`, ``, `bar`: is not an IP", id="no proxies"),
+        pytest.param("FORWARDED_ALLOW_IPS", "10.0.0.1,", "``: is not an IP", id="a comma too many"),
+        pytest.param("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "`*`: is not", id="all and one"),
+        pytest.param("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "`10.0.0.1/8`: is not", id="a network with a host"),
         pytest.param("QDRANT_CLUSTER_ENDPOINT", "qdrant.example", "is not a URL", id="no scheme"),
         pytest.param("QDRANT_CLUSTER_ENDPOINT", "ftp://qdrant.example", "is not a URL", id="other scheme"),
         pytest.param("QDRANT_CLUSTER_ENDPOINT", "https://", "is not a URL", id="no host"),

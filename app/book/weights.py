@@ -32,6 +32,12 @@ class Weights(NamedTuple):
     max_tokens: int
 
 
+def is_known(name: str) -> bool:
+    """Without loading it; its case does not count, as fastembed has it."""
+    known = (model["model"].lower() for model in TextEmbedding.list_supported_models())
+    return name == PACKAGED_MODEL or name.lower() in known
+
+
 def load_weights(name: str, threads: int) -> Weights:
     """Takes about a second. Raises ConfigurationError when there is no such model, or no way to get it."""
     if name == PACKAGED_MODEL:

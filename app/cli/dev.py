@@ -24,6 +24,7 @@ from app.errors import ConfigurationError
 from app.history.embedded_postgres import EmbeddedPostgres
 from app.history.migrations import migrate
 from app.logs import configure_logs
+from app.resources import unknown_names
 from app.settings import Secret, Settings
 
 SERVER_FILE, LOCK_FILE = "server.json", "dev.lock"
@@ -44,7 +45,7 @@ console = Console(stderr=True, highlight=False)
 def dev(book: Path | None, data_dir: Path, host: str | None, port: int | None) -> None:
     """Index a book and serve it from this machine alone: nothing to set up."""
     signal.signal(signal.SIGTERM, exit_in_order)
-    settings = dev_settings()
+    settings = dev_settings(also=unknown_names)
     configure_logs(settings.log_level, console=sys.stderr.isatty())
     host, port = host or settings.host, settings.port if port is None else port
     postgres = EmbeddedPostgres(data_dir / "postgres")

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,10 +24,13 @@ NO_CHANGES: Mapping[str, str] = {}
 BOOKS, RECORD = "books", "record.json"
 
 
-def dev_settings(changes: Mapping[str, str] = NO_CHANGES) -> Settings:
-    """Those of `dev`: nothing is required, and what the environment leaves open is for one machine."""
+def dev_settings(changes: Mapping[str, str] = NO_CHANGES, **options: Any) -> Settings:
+    """Those of `dev`: nothing is required, and what the environment leaves open is for one machine.
+
+    `options`: as of `load_settings`.
+    """
     given = {name: value for name, value in environment(Path.cwd()).items() if value}
-    return load_settings(DEV_DEFAULTS | given | dict(changes), required=())
+    return load_settings(DEV_DEFAULTS | given | dict(changes), required=(), **options)
 
 
 class IndexRecord(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import structlog
 
 from app.cli.server import address_of, listening_socket, serve_until_stopped
 from app.logs import configure_logs
+from app.resources import unknown_names
 from app.settings import environment, load_settings
 
 
@@ -17,7 +18,7 @@ from app.settings import environment, load_settings
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [PORT]")
 def serve(host: str | None, port: int | None) -> None:
     """Serve over Qdrant and PostgreSQL, as the environment says. Exit code 2 when the settings are wrong."""
-    settings = load_settings(environment(Path.cwd()))
+    settings = load_settings(environment(Path.cwd()), also=unknown_names)
     settings = msgspec.structs.replace(
         settings, host=host or settings.host, port=settings.port if port is None else port
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -19,6 +20,8 @@ from app.settings import Settings
 
 COMPOSITION_ROOT = "app.main:create_app"
 BACKLOG = 2048
+OF_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
+"""Why a socket cannot be bound, where the address is right."""
 LAST_EVENTS_S = 5
 """What turns that are ended get to say so."""
 
@@ -52,13 +55,16 @@ def listening_socket(host: str, port: int) -> socket.socket:
     """Raises ConfigurationError. The protocol is named because asyncio leaves Nagle's algorithm on without it."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
+        with contextlib.ExitStack() as on_failure:
+            listener = on_failure.enter_context(socket.socket(family, kind, socket.IPPROTO_TCP))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+            on_failure.pop_all()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such address"
-        raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}; choose another --port") from error
+        advice = "choose another --port" if getattr(error, "errno", 0) in OF_THE_PORT else "check HOST or --host"
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}; {advice}") from error
     return listener
 
 

@@ -58,8 +58,10 @@ class Database:
         self._pool_size = settings.database_pool_size
         self._in_use = 0
         self._timeout_s = settings.database_timeout_s
+        self._url = settings.database_url
+        self._options = UNPREPARED | {"connect_timeout": max(1, round(self._timeout_s))}
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            settings.database_url.reveal(),
+            self._url.reveal(),
             connection_class=psycopg.AsyncConnection[DictRow],
             min_size=1,
             max_size=settings.database_pool_size,
@@ -70,7 +72,7 @@ class Database:
             reconnect_timeout=10,
             check=self._check,
             reset=_nothing,
-            kwargs=UNPREPARED | {"connect_timeout": max(1, round(self._timeout_s))},
+            kwargs=self._options,
         )
 
     async def open(self) -> None:
@@ -87,7 +89,7 @@ class Database:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = await psycopg.AsyncConnection.connect(self._pool.conninfo, **self._pool.kwargs)
+                connection = await psycopg.AsyncConnection.connect(self._url.reveal(), **self._options)
         except (psycopg.Error, TimeoutError) as error:
             raise translate(error) from error
         await connection.close()

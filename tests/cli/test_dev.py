@@ -236,3 +236,12 @@ def test_a_copy_of_the_settings_example_is_no_obstacle(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("book-agent: cannot write to /proc/nowhere")
+
+
+def test_dev_refuses_a_prompt_that_cannot_be_used_before_it_makes_anything(tmp_path):
+    environ = {"PATH": os.environ["PATH"], "PROMPT_VERSION": "v99"}
+    command = [BOOK_AGENT, "dev", "--data-dir", "data"]
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "PROMPT_VERSION: there is no prompt book_agent/v99.md" in result.stderr
+    assert not (tmp_path / "data").exists()

@@ -18,6 +18,7 @@ import uvicorn
 from psycopg.conninfo import make_conninfo
 
 from app.cli.server import AnnouncingServer, listening_socket
+from app.errors import ConfigurationError
 from tests.conftest import SMALL_BOOK
 from tests.fakes.loopback import ThreadServer
 from tests.fakes.provider import ScriptedProvider, answer_from_passages
@@ -184,3 +185,18 @@ async def test_a_server_that_listens_does_not_look_through_what_was_loaded_again
 def test_a_listening_socket_turns_nagle_off_for_its_connections():
     with listening_socket("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.parametrize(
+    ("host", "advice"), [("no-such-host.invalid", "check HOST or --host"), ("127.0.0.1", "choose another --port")]
+)
+def test_what_cannot_be_listened_on_is_told_with_what_to_change(host, advice):
+    with listening_socket("127.0.0.1", 0) as taken, pytest.raises(ConfigurationError, match=advice):
+        listening_socket(host, taken.getsockname()[1])
+
+
+def test_a_prompt_that_cannot_be_used_ends_serve_before_anything_is_opened(environ):
+    result = run("serve", environ=environ | {"PROMPT_VERSION": "v99", "EMBEDDING_MODEL": "no/such"})
+    assert result.returncode == 2
+    assert "PROMPT_VERSION: there is no prompt book_agent/v99.md" in result.stderr
+    assert "EMBEDDING_MODEL: is neither" in result.stderr
