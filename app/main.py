@@ -14,8 +14,6 @@ from app.http.observation import Observed
 from app.resources import Resources, open_resources
 from app.settings import Settings
 
-LONGEST_BODY = 64 * 1024
-
 OpenResources = Callable[[Settings], AbstractAsyncContextManager[Resources]]
 
 
@@ -54,9 +52,10 @@ def create_app(settings: Settings, *, open_resources: OpenResources = open_resou
         },
         lifespan=[lifespan],
         openapi_config=openapi.openapi_config(health.VERSION),
-        request_max_body_size=LONGEST_BODY,
+        request_max_body_size=problems.LONGEST_BODY,
         logging_config=None,
     )
+    openapi.describe_requests(app.openapi_schema)
     app.state.request_limit = RequestLimit(settings.rate_limit_per_minute)
     app.state.model_health = health.ModelHealth()
     return app

@@ -3,8 +3,6 @@
 import ast
 import re
 
-import msgspec
-
 NOT_BLANK = r"\S"
 """The pattern of a text that must not be blank."""
 KINDS = {
@@ -25,9 +23,8 @@ PATTERN = re.compile(r"matching regex (?P<quoted>.+)")
 FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]+)`")
 
 
-def in_plain_words(error: msgspec.ValidationError) -> str:
-    """Such as "must be at most 60", with the field's path before it where there is one."""
-    said = str(error)
+def in_plain_words(said: str) -> str:
+    """Such as "must be at most 60", after the field's path if there is one; what is not msgspec's stays as it is."""
     place = PLACE.search(said)
     wrong = _wrong(PLACE.sub("", said))
     return f"{place['place']}: {wrong}" if place and place["place"] else wrong

@@ -287,7 +287,7 @@ def _parse(raw: str, hint: Any) -> Any:
     except msgspec.ValidationError as problem:
         if choices := typing.get_args(kind):
             raise ValueError(f"is none of {', '.join(choices)}") from None
-        raise ValueError(in_plain_words(problem)) from None
+        raise ValueError(in_plain_words(str(problem))) from None
 
 
 def _missing(settings: Settings, required: tuple[str, ...], *, provider_key: bool) -> Iterator[tuple[str, str]]:

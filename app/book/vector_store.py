@@ -8,7 +8,7 @@ import numpy as np
 
 from app.book.arrays import Matrix, Vector
 from app.book.bm25 import SparseVector
-from app.errors import VectorStoreUnavailableError
+from app.errors import EmbeddedStoreError, VectorStoreUnavailableError
 
 DENSE, SPARSE, TOKENS = "dense", "bm25", "tokens"
 DISTANCE = "Cosine"
@@ -114,7 +114,7 @@ def heading_key(heading: str) -> str:
 
 def is_unavailable(error: Exception) -> bool:
     """The store does not answer. It does where it refuses a key, a collection or a request."""
-    return type(error) is VectorStoreUnavailableError
+    return type(error) is VectorStoreUnavailableError or isinstance(error, EmbeddedStoreError)
 
 
 class VectorStore(Protocol):

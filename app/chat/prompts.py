@@ -108,7 +108,7 @@ def _front_matter(text: str, path: Path) -> tuple[FrontMatter, int]:
     except FrontMatterError as error:
         raise PromptError(f"{where}: front matter: {error}") from error
     except msgspec.ValidationError as error:
-        raise PromptError(f"{where}: front matter: {in_plain_words(error)}") from error
+        raise PromptError(f"{where}: front matter: {in_plain_words(str(error))}") from error
 
 
 def _check_variables(template: str, path: Path) -> None:

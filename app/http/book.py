@@ -18,7 +18,7 @@ from app.resources import Resources
     before_request=check_body,
     summary="Find passages",
     tags=["book"],
-    responses=PROBLEMS,
+    responses={status: PROBLEMS[status] for status in (400, 413, 429, 503)},
 )
 async def retrieve(
     data: JSONBody[RetrieveRequest], resources: NamedDependency[SkipValidation[Resources]]

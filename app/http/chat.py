@@ -19,20 +19,22 @@ from app.errors import ClientGoneError, UnfinishedError
 from app.http import sse
 from app.http.limits import limit_requests
 from app.http.observation import Observation, observation_of
-from app.http.problems import of_turn
+from app.http.problems import LONGEST_BODY, of_turn
 from app.http.schemas import ChatRequest, ProblemDetails
 from app.http.validation import check_body
 from app.resources import Resources
 
 T = TypeVar("T")
 REPLAYED = "Idempotent-Replayed"
+KEY = r"^[\x21-\x7e]+$"
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=KEY,
+        schema_extra={"min_length": 1, "max_length": 255, "pattern": KEY},
         description="The same key with the same body gives the same turn, which is answered once",
     ),
 ]
@@ -43,11 +45,12 @@ PROBLEMS = {
         400: "Invalid fields, each named",
         404: "No such conversation, or turn",
         409: "The Idempotency-Key was used for another request",
-        413: "Too long a body",
+        413: f"A body of more than {LONGEST_BODY} bytes",
         429: "Too many requests; see Retry-After",
         503: "Qdrant, Postgres or the model is not available; see Retry-After",
     }.items()
 }
+PROBLEMS_WITHOUT_BODY = {status: spec for status, spec in PROBLEMS.items() if status not in {409, 413}}
 
 
 @post(

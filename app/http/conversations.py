@@ -7,7 +7,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 
-from app.http.chat import PROBLEMS
+from app.http.chat import PROBLEMS_WITHOUT_BODY
 from app.http.limits import limit_requests
 from app.http.schemas import MessagePage
 from app.resources import Resources
@@ -20,7 +20,7 @@ LARGEST_POSITION = 2**63 - 1
     guards=[limit_requests],
     summary="Messages of a conversation, newest page first",
     tags=["conversations"],
-    responses=PROBLEMS,
+    responses=PROBLEMS_WITHOUT_BODY,
 )
 async def messages(
     conversation_id: FromPath[UUID],
@@ -28,7 +28,13 @@ async def messages(
     owner: NamedDependency[str],
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     before: Annotated[
-        int | None, QueryParameter(ge=0, le=LARGEST_POSITION, description="`before` of another page")
+        int | None,
+        QueryParameter(
+            ge=0,
+            le=LARGEST_POSITION,
+            schema_extra={"minimum": 0, "maximum": LARGEST_POSITION},
+            description="`before` of another page",
+        ),
     ] = None,
 ) -> MessagePage:
     page = await resources.conversations.messages(owner, conversation_id, limit=limit + 1, before=before)

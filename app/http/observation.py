@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ClientGoneError
@@ -17,6 +17,7 @@ REQUEST_ID = "X-Request-ID"
 ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 UNROUTED = "(none)"
 OBSERVATION = "observation"
+PROBES = {"/health/live", "/health/ready", "/api/v1/health"}
 QUIET_ROUTES = {"/health/live", "/health/ready", "/metrics"}
 """Asked every few seconds by machines: logged at debug level."""
 
@@ -44,7 +45,9 @@ class Observed:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        observation = Observation(_request_id(scope))
+        observation, method = Observation(_request_id(scope)), scope["method"]
+        if method == HttpMethod.HEAD and scope["path"] in PROBES:  # the server leaves the body out
+            scope = {**scope, "method": HttpMethod.GET}
         scope.setdefault("state", {})[OBSERVATION] = observation
 
         async def observed_send(message: Message) -> None:
@@ -60,7 +63,7 @@ class Observed:
             try:
                 await self._app(scope, receive, observed_send)
             finally:
-                self._record(scope["method"], _route(scope), observation, time.perf_counter() - started)
+                self._record(method, _route(scope), observation, time.perf_counter() - started)
 
     def _record(self, method: str, route: str, observation: Observation, seconds: float) -> None:
         status = observation.status or ClientGoneError.status

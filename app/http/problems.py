@@ -13,8 +13,10 @@ from app.chat.events import Problem
 from app.errors import BookAgentError, ClientGoneError, InvalidRequestError
 from app.http.observation import request_id_of
 from app.http.schemas import FieldError, ProblemDetails
+from app.plain_words import in_plain_words
 
 MEDIA_TYPE = "application/problem+json"
+LONGEST_BODY = 64 * 1024
 TAKE_ANOTHER_KEY = "This is how the first request with this Idempotency-Key ended: take a new key to ask again."
 log = structlog.get_logger(__name__)
 
@@ -60,11 +62,23 @@ def on_our_error(request: Request[Any, Any, Any], error: BookAgentError) -> Resp
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
     """The framework's own: routing, parameters, sizes."""
-    extra = error.extra if isinstance(error.extra, list) else []
-    errors = {_field(request, entry): str(entry.get("message", "")) for entry in extra if isinstance(entry, dict)}
-    detail = "; ".join(f"{field}: {message}" for field, message in errors.items()) or error.detail
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_unexpected(request, error)
+    entries = [entry for entry in error.extra if isinstance(entry, dict)] if isinstance(error.extra, list) else []
+    errors = {_field(request, entry): in_plain_words(str(entry.get("message", ""))) for entry in entries}
+    detail = "; ".join(f"{field}: {message}" for field, message in errors.items()) or _detail(request, error)
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() != "content-type"}
     return problem_response(request, error.status_code, detail, errors=errors, headers=headers)
+
+
+def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"There is nothing at {request.url.path}."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{request.method} is not possible here, but {(error.headers or {}).get('allow', 'GET')} is."
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return f"A request's body may have {LONGEST_BODY} bytes at the most."
+    return error.detail
 
 
 def _field(request: Request[Any, Any, Any], entry: dict[str, Any]) -> str:

@@ -11,17 +11,22 @@ from litestar.response import Stream
 
 from app.chat.opening import cancel_turn, find_events
 from app.http import sse
-from app.http.chat import PROBLEMS, noting
+from app.http.chat import PROBLEMS_WITHOUT_BODY, noting
 from app.http.limits import limit_requests
 from app.http.observation import observation_of
 from app.http.schemas import TurnState
 from app.resources import Resources
 
 LARGEST_ID = 2**31 - 1
-PROBLEMS_OF_TURN = {status: spec for status, spec in PROBLEMS.items() if status not in {409, 413}}
 EventId = Annotated[
     int | None,
-    HeaderParameter(name="Last-Event-ID", ge=0, le=LARGEST_ID, description="The last event that was read"),
+    HeaderParameter(
+        name="Last-Event-ID",
+        ge=0,
+        le=LARGEST_ID,
+        schema_extra={"minimum": 0, "maximum": LARGEST_ID},
+        description="The last event that was read",
+    ),
 ]
 
 
@@ -33,7 +38,7 @@ EventId = Annotated[
     responses={
         **sse.EVENTS,
         204: ResponseSpec(None, description="The last event was read: there is nothing to come back for"),
-        **PROBLEMS_OF_TURN,
+        **PROBLEMS_WITHOUT_BODY,
     },
 )
 async def events(
@@ -61,7 +66,7 @@ async def events(
     guards=[limit_requests],
     summary="End a turn; what there is of its answer is kept",
     tags=["chat"],
-    responses={202: ResponseSpec(TurnState, description="It is still ending"), **PROBLEMS_OF_TURN},
+    responses={202: ResponseSpec(TurnState, description="It is still ending"), **PROBLEMS_WITHOUT_BODY},
 )
 async def cancel(
     turn_id: FromPath[UUID],

@@ -39,6 +39,13 @@ async def test_a_living_process_says_so(client):
     assert (await client.get("/health/live")).json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/api/v1/health"])
+async def test_a_probe_may_ask_without_wanting_the_body(client, path):
+    response = await client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
+    assert f'method="HEAD",route="{path}",status="200"' in (await client.get("/metrics")).text
+
+
 @pytest.mark.parametrize("path", ["/health/ready", "/api/v1/health"])
 async def test_health_names_each_dependency_with_its_latency(client, path):
     response = await client.get(path)
@@ -122,4 +129,25 @@ async def test_the_api_is_described_with_a_page_that_needs_no_network(client):
     assert {"/api/v1/chat", "/api/v1/chat/stream", "/api/v1/retrieve"} <= set(described["paths"])
     assert "content" in described["components"]["schemas"]["ChatRequest"]["properties"]
     assert {"409", "413"} <= described["paths"]["/api/v1/chat"]["post"]["responses"].keys()
-    assert {"409", "413"}.isdisjoint(described["paths"]["/api/v1/turns/{turn_id}/cancel"]["post"]["responses"])
+    for path, method in (("turns/{turn_id}/cancel", "post"), ("conversations/{conversation_id}/messages", "get")):
+        assert {"409", "413"}.isdisjoint(described["paths"][f"/api/v1/{path}"][method]["responses"])
+
+
+async def test_the_description_is_as_strict_as_the_server(client):
+    described = (await client.get("/schema/openapi.json")).json()
+    schemas = described["components"]["schemas"]
+    assert [
+        name for name in ("ChatRequest", "RetrieveRequest", "Filters") if schemas[name]["additionalProperties"]
+    ] == []
+    text, null = schemas["ChatRequest"]["properties"]["selected_text"]["oneOf"]
+    assert text == {"type": "string", "minLength": 1, "maxLength": 4000, "pattern": r"\S"}
+    assert null == {"type": "null"}
+    assert schemas["ChatRequest"]["properties"]["page"]["oneOf"][0]["maxLength"] == 2000
+    parameters = {
+        one["name"]: one["schema"]
+        for methods in described["paths"].values()
+        for operation in methods.values()
+        for one in operation.get("parameters", [])
+    }
+    assert [parameters[name]["minimum"] for name in ("before", "Last-Event-ID", "after")] == [0, 0, 0]
+    assert parameters["Idempotency-Key"]["maxLength"] == 255

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+import structlog
+from litestar.exceptions import InternalServerException
 
 CHAT = "/api/v1/chat"
 
@@ -48,11 +50,13 @@ async def test_bad_fields_inside_filters_are_named_with_their_path(client):
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
-        pytest.param(b"{", "is not JSON", id="cut"),
+        pytest.param(b"{", "is not JSON: it ends too early", id="cut"),
+        pytest.param(b'{"content": "\\ud800"}', "the first half of a surrogate pair", id="half a surrogate pair"),
+        pytest.param(b'{"content": "x",}', "is not JSON: trailing comma in object (byte 16)", id="a comma too many"),
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b"\xff\xfe", "is not JSON", id="no text"),
-        pytest.param(b'{"content": "\xff"}', "is not JSON", id="no UTF-8"),
-        pytest.param(b'{"content": ' + b"[" * 30000 + b"]" * 30000 + b"}", "is not JSON", id="too deep"),
+        pytest.param(b'{"content": "\xff"}', "is not UTF-8", id="no UTF-8"),
+        pytest.param(b'{"content": ' + b"[" * 30000 + b"]" * 30000 + b"}", "is nested too deeply", id="too deep"),
         pytest.param(b'{"content":"hi","n":1e999999}', "", id="too large a number"),
     ],
 )
@@ -82,13 +86,45 @@ async def test_the_frameworks_own_errors_are_problems_with_the_request_id(client
 
 
 async def test_a_wrong_method_says_which_are_right(client):
-    assert "POST" in (await client.get(CHAT)).headers["allow"]
+    response = await client.get(CHAT)
+    assert "POST" in response.headers["allow"]
+    assert response.json()["detail"] == f"GET is not possible here, but {response.headers['allow']} is."
+
+
+async def test_a_wrong_path_is_named(client):
+    assert (await client.get("/nowhere")).json()["detail"] == "There is nothing at /nowhere."
 
 
 async def test_too_long_a_body_is_refused(client):
     response = await client.post(CHAT, json={"content": "x" * 100_000})
     assert response.status_code == 413
     assert response.json()["status"] == 413
+    assert "65536 bytes" in response.json()["detail"]
+
+
+async def test_a_wrong_parameter_is_told_in_plain_words(client):
+    response = await client.post(CHAT, json={"content": "x"}, headers={"Idempotency-Key": "a b"})
+    assert response.json()["errors"] == [{"field": "Idempotency-Key", "message": r"must match ^[\x21-\x7e]+$"}]
+    query = "/api/v1/conversations/8d7e6f26-4b5a-4c5e-9f3a-0d6c1f2b3a4d/messages?limit=many"
+    assert (await client.get(query)).json()["detail"] == "limit: must be a whole number"
+
+
+@pytest.mark.parametrize("name", ["%00", "x" * 300, "..%2f..%2fetc%2fpasswd", "nowhere.js", "a%20b", ""])
+async def test_an_asset_that_is_not_there_is_not_found(client, name):
+    assert (await client.get(f"/schema/assets/{name}")).status_code == 404
+
+
+async def test_an_error_of_the_framework_is_in_the_log_under_the_request_id(client, monkeypatch):
+    async def broken(*_args: object, **_options: object) -> None:
+        raise InternalServerException("planted-secret") from OSError("planted-cause")
+
+    monkeypatch.setattr("app.book.retrieval.Retriever.search", broken)
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+        response = await client.post("/api/v1/retrieve", json={"query": "x"}, headers={"x-request-id": "r-5"})
+    assert response.status_code == 500
+    assert "planted" not in response.text
+    [line] = [line for line in logged if line["event"] == "request.broken"]
+    assert (line["request_id"], str(line["exc_info"].__cause__)) == ("r-5", "planted-cause")
 
 
 async def test_a_harmful_request_id_is_replaced(client):
