@@ -118,8 +118,10 @@ class Composition:
         return self._bibliography.citations
 
     async def add(self, text: str) -> list[Event]:
-        """What comes after LONGEST characters is left out."""
+        """What comes after LONGEST characters is left out, as after a model's own limit."""
         text = self._visible.feed(text)
+        if len(text) > self._room:
+            self._cut = "length"
         text, self._room = text[: self._room], max(0, self._room - len(text))
         return await self._place(
             segment for piece in self._parser.feed(text) for segment in self._segmenter.feed(piece)
@@ -143,10 +145,10 @@ class Composition:
 
     async def finish(self, cut: Cut | None = None) -> list[Event]:
         """`cut`: the model was stopped, so what it had begun is left out."""
-        self._cut = cut
+        self._cut = cut or self._cut
         last = [segment for piece in self._parser.finish() for segment in self._segmenter.feed(piece)]
         rest = self._segmenter.finish()
-        return await self._place([*last, *(rest if cut is None else filter(_is_done, rest))])
+        return await self._place([*last, *(rest if self._cut is None else filter(_is_done, rest))])
 
     def refusal(self) -> Refusal | None:
         lost_too_much = self._mode == "strict" and (self._withheld - self._aloud) * 2 > self._sentences - self._aloud

@@ -402,6 +402,16 @@ class TestCut:
         assert composition.text == told
         assert composition.grounding().cut == "length"
 
+    async def test_what_is_longer_than_a_turn_may_be_is_cut_like_a_models_reply(self, monkeypatch):
+        monkeypatch.setattr("app.chat.composition.LONGEST", 30)
+        composition = await composed("Tides rise [1]. ", "Neap tides follow [2]. ", "And so on [1].")
+        assert composition.text == "Tides rise [1]."
+        assert composition.grounding().cut == "length"
+
+    async def test_an_answer_as_long_as_a_turn_may_be_is_whole(self, monkeypatch):
+        monkeypatch.setattr("app.chat.composition.LONGEST", len("Tides rise [1]."))
+        assert (await composed("Tides rise [1].")).grounding().cut is None
+
     async def test_an_answer_of_which_nothing_is_whole_is_none(self):
         composition = composition_of()
         await composition.add("Tides ri")
