@@ -172,4 +172,4 @@ async def check_store(store: VectorStore, ours: IndexIdentity) -> None:
     except CollectionMissingError:
         log.warning("index.missing", hint="run `book-agent index`")
     except VectorStoreUnavailableError as error:
-        log.warning("qdrant.unavailable", cause=type(error.__cause__).__name__)
+        log.warning("qdrant.unavailable", cause=type(error.__cause__).__name__, reason=error.reason)

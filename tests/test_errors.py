@@ -39,6 +39,7 @@ from app.history import database
 
 VARIADIC = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 REQUEST = httpx2.Request("POST", "https://model.example/chat/completions")
+MISSING = b'{"status": {"error": "Not found: Collection `book` does not exist!"}, "time": 0.0}'
 INVALID_KEY = [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}}]
 
 
@@ -62,8 +63,8 @@ def refused(
     return kind("no", response=httpx2.Response(status, headers=headers, request=REQUEST), body=body)
 
 
-def unexpected(status: int) -> UnexpectedResponse:
-    return UnexpectedResponse(status, "", b"", httpx.Headers())
+def unexpected(status: int, content: bytes = b"") -> UnexpectedResponse:
+    return UnexpectedResponse(status, "", content, httpx.Headers())
 
 
 def caused_by(error: Exception, cause: Exception | None) -> Exception:
@@ -273,7 +274,10 @@ def test_whatever_the_qdrant_client_raises_becomes_ours(error):
     [
         pytest.param(unexpected(401), VectorStoreUnauthorizedError, id="401"),
         pytest.param(unexpected(403), VectorStoreUnauthorizedError, id="403"),
-        pytest.param(unexpected(404), CollectionMissingError, id="404"),
+        pytest.param(unexpected(404, MISSING), CollectionMissingError, id="404"),
+        pytest.param(unexpected(404), VectorStoreUnavailableError, id="404 without words"),
+        pytest.param(unexpected(404, b"<html>"), VectorStoreUnavailableError, id="404 of a proxy"),
+        pytest.param(unexpected(404, b'{"status": 404}'), VectorStoreUnavailableError, id="404 of another server"),
         pytest.param(unexpected(400), VectorStoreRefusedError, id="400"),
         pytest.param(unexpected(408), VectorStoreUnavailableError, id="408"),
         pytest.param(unexpected(429), VectorStoreUnavailableError, id="429"),

@@ -1,6 +1,7 @@
 """The vector store on a Qdrant server or Qdrant Cloud, and how any of us calls qdrant-client."""
 
 import asyncio
+import json
 import math
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -42,6 +43,7 @@ from app.settings import Settings
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REFUSED_STATUSES = set(range(400, 500)) - {408, 429}
+NO_QDRANT = "what answers (404) does not answer as a Qdrant server does"
 CONNECTIONS = 50
 SCROLL_SIZE = 1000
 
@@ -198,10 +200,19 @@ def translate(error: Exception) -> BookAgentError:
     if status in {UNAUTHORIZED, FORBIDDEN}:
         return VectorStoreUnauthorizedError()
     if status == NOT_FOUND:
-        return CollectionMissingError()
+        return CollectionMissingError() if _is_qdrants(error) else VectorStoreUnavailableError(reason=NO_QDRANT)
     if status in REFUSED_STATUSES:
         return VectorStoreRefusedError()
     return VectorStoreUnavailableError()
+
+
+def _is_qdrants(error: Exception) -> bool:
+    """Its 404 says what is missing; a proxy's, or another server's, says nothing of the kind."""
+    try:
+        said = json.loads(getattr(error, "content", b""))
+    except ValueError:
+        return False
+    return isinstance(said, dict) and isinstance(said.get("status"), dict) and "error" in said["status"]
 
 
 def state_in(info: models.CollectionInfo) -> IndexState:

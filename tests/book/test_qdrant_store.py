@@ -98,6 +98,7 @@ class TestFaults:
             (Fault(status=401), VectorStoreUnauthorizedError, 1),
             (Fault(status=403), VectorStoreUnauthorizedError, 1),
             (Fault(status=404), CollectionMissingError, 1),
+            (Fault(status=404, body="<html>nothing here</html>"), VectorStoreUnavailableError, 1),
             (Fault(body='{"result": [{"poi'), VectorStoreUnavailableError, 1),
             (Fault(body="<html>maintenance</html>"), VectorStoreUnavailableError, 1),
             (Fault(body='{"result": "of another shape"}'), VectorStoreUnavailableError, 1),

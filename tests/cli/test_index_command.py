@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+from litestar import Litestar
 from qdrant_client import models
 
 from app.book.generations import read_state
@@ -74,6 +75,15 @@ def qdrant(monkeypatch) -> Iterator[FakeQdrant]:
         monkeypatch.setenv("QDRANT_CLUSTER_ENDPOINT", server.url)
         monkeypatch.setenv("QDRANT_API_KEY", "right")
         yield qdrant
+
+
+@pytest.fixture
+def no_qdrant(monkeypatch) -> Iterator[None]:
+    """Some other server, where the environment names one."""
+    with ThreadServer(Litestar([], openapi_config=None)) as server:
+        monkeypatch.setenv("QDRANT_CLUSTER_ENDPOINT", server.url)
+        monkeypatch.setenv("QDRANT_API_KEY", "right")
+        yield
 
 
 def points(qdrant: FakeQdrant) -> int:
@@ -331,6 +341,13 @@ class TestServer:
             "embedding is older@1 in the index and all-MiniLM-L6-v2-int8@8199be6f699a+int8-products here" in outcome.err
         )
         assert points(qdrant) == 0
+
+    @pytest.mark.usefixtures("no_qdrant")
+    def test_that_is_no_qdrant_is_told_as_such(self, book_agent, book):
+        outcome = book_agent("index", "--source", book)
+        assert outcome.code == 2
+        assert "does not answer as a Qdrant server does. Check QDRANT_CLUSTER_ENDPOINT" in outcome.err
+        assert "book-agent index" not in outcome.err
 
     def test_that_is_down_is_an_error_and_not_a_skipped_document(self, book_agent, monkeypatch):
         with bind() as nobody:

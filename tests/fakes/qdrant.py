@@ -131,8 +131,8 @@ def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
 
 
 def _no_route(_: HttpRequest, error: HTTPException) -> HttpResponse:
-    """Litestar's 404 and 405 are ValueErrors too."""
-    return _error(error.status_code, error.detail)
+    """As the server does, without a word. Litestar's 404 and 405 are ValueErrors too."""
+    return Response("", status_code=error.status_code, media_type="text/plain")
 
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
