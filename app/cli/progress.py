@@ -6,10 +6,14 @@ from typing import Self
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from app.book.indexing import IndexReport, Skipped
 
 LINE_EVERY = 10
+BAR_WIDTH = 12
+INTERRUPT = "^C"
+"""What a terminal adds to the line at a Ctrl-C: without room for it, the line would go on below."""
 
 
 class IndexProgress:
@@ -17,17 +21,19 @@ class IndexProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+        self._console.width -= len(INTERRUPT)
         self._bar = Progress(
             TextColumn("Indexing"),
-            BarColumn(),
+            BarColumn(BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("documents, {task.fields[chunks]} chunks"),
-            TextColumn("{task.fields[within]}", style="dim"),
+            TextColumn("{task.fields[within]}", "dim", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self._console,
+            expand=True,
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("index", total=None, chunks=0, within="")
-        self._total = self._done = self._chunks = 0
+        self._total = self._done = self._failed = self._chunks = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,6 +57,7 @@ class IndexProgress:
 
     def skip(self, skipped: Skipped) -> None:
         self.miss(skipped)
+        self._failed += 1
         self._step()
 
     def miss(self, skipped: Skipped) -> None:
@@ -60,7 +67,9 @@ class IndexProgress:
         self._done += 1
         self._bar.update(self._task, completed=self._done, chunks=self._chunks)
         if not self._console.is_terminal and (self._done % LINE_EVERY == 0 or self._done == self._total):
-            click.echo(f"indexed {self._done} of {self._total} documents, {self._chunks} chunks", err=True)
+            failed = f", {self._failed} failed" if self._failed else ""
+            indexed = f"indexed {self._done - self._failed} of {self._total} documents"
+            click.echo(f"{indexed}, {self._chunks} chunks{failed}", err=True)
 
 
 class SkippedOnly:

@@ -1,11 +1,13 @@
 """`book-agent index` and `init-collection`: what they write, say and return."""
 
 import asyncio
+import io
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +15,12 @@ import msgspec
 import pytest
 from litestar import Litestar
 from qdrant_client import models
+from rich.console import Console
 
 from app.book.generations import read_state
 from app.book.identity import identity_of
 from app.cli import main
+from app.cli.progress import IndexProgress
 from app.settings import Settings
 from tests.conftest import SMALL_BOOK
 from tests.fakes.loopback import HOST, ThreadServer, bind, port_of
@@ -207,6 +211,27 @@ class TestProgress:
             "indexed 20 of 21 documents, 20 chunks",
             "indexed 21 of 21 documents, 21 chunks",
         ]
+
+    @pytest.mark.parametrize("width", [60, 70, 120])
+    def test_on_a_terminal_has_its_bar_and_count_on_one_line(self, monkeypatch, width):
+        screen = io.StringIO()
+        console = partial(Console, file=screen, force_terminal=True, color_system=None, width=width)
+        monkeypatch.setattr("app.cli.progress.Console", lambda **_: console())
+        with IndexProgress() as progress:
+            progress.begin(110)
+            for number in range(50):
+                progress.advance(f"{number}.md", 25)
+            progress.embed("part-6-people/a-chapter-with-quite-a-long-name.md", 7, 19)
+        [last] = [line for line in screen.getvalue().splitlines() if "50/110" in line][-1:]
+        shown = last.rpartition("Indexing")[2]
+        assert [part for part in ("━", "50/110", "documents, 1250 chunks") if part not in shown] == []
+        assert len("Indexing" + shown) <= width - len("^C")
+
+    def test_counts_what_failed_as_the_summary_does(self, book_agent, book):
+        (book / "bad.md").write_bytes(NOT_UTF_8)
+        said = book_agent("index", "--source", book, "--data-dir", "data").err
+        assert "indexed 1 of 2 documents, 1 chunks, 1 failed" in said
+        assert "1 documents, 1 chunks, 1 failed" in said
 
 
 class TestSkippedFiles:
