@@ -49,6 +49,8 @@ class AnnouncingServer(uvicorn.Server):
         if self.force_exit:
             self._parts.running.stop_all()
         await draining
+        if self.force_exit:  # uvicorn leaves it out, and cancels the application's lifespan later
+            await self.lifespan.shutdown()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

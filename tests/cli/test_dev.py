@@ -245,3 +245,25 @@ def test_dev_refuses_a_prompt_that_cannot_be_used_before_it_makes_anything(tmp_p
     assert result.returncode == 2
     assert "PROMPT_VERSION: there is no prompt book_agent/v99.md" in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.timeout(180)
+def test_a_second_interrupt_ends_what_the_first_one_waits_for_without_a_traceback(dev, monkeypatch):
+    provider = ScriptedProvider([Reply.text("A stilling well is a vertical pipe [1]. " * 5000).paced(chunk_s=0.05)])
+    with ThreadServer(provider.app) as upstream:
+        monkeypatch.setenv("MODEL_PROVIDER", "openai")
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.url + provider.prefix)
+        monkeypatch.setenv("SHUTDOWN_GRACE_S", "60")
+        server = dev("--book", str(SMALL_BOOK))
+        with httpx.stream("POST", f"{server.address}/api/v1/chat/stream", json=QUESTION, timeout=30) as response:
+            next(line for line in response.iter_lines() if line.startswith("event: answer.delta"))
+            server.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(httpx.ConnectError):
+                while httpx.get(f"{server.address}/health/live").status_code == 200:
+                    pass
+            server.process.send_signal(signal.SIGINT)
+            _, log = server.process.communicate(timeout=START_S)
+    assert server.process.returncode == 0
+    assert "Traceback" not in log
+    assert '"level":"error"' not in log
