@@ -25,13 +25,13 @@ from app.chat.events import (
     ToolStarted,
     WithheldReason,
 )
-from app.chat.holes import Holes, depth
+from app.chat.foregoing import Foregoing
+from app.chat.holes import Holes
 from app.chat.outline import Outline, Told
 from app.chat.prompts import NO_ANSWER
 from app.chat.refusals import Ending, refusal_after, sections_of
 from app.chat.rulings import Proof, Ruling
 from app.chat.searching import searches_of
-from app.grounding.anaphora import leans
 from app.grounding.citations import CitationParser, numbers_in
 from app.grounding.claims import is_absence, is_bare_answer
 from app.grounding.links import Links
@@ -52,10 +52,6 @@ SENTENCE_END = re.compile(r"(?:(?<!\d)[.!?]|[。！？])[\s\"'”’»)\]*_]*\Z"
 FENCE = re.compile(r"`{3}|~{3}")
 STRUCTURE = {"heading", "intro", "table_head"}
 """Kinds of segments that are told only together with what stands under them."""
-
-
-LEANING = {"sentence", "item", "intro"}
-"""Kinds of segments that may begin with "However" or "They"."""
 
 
 class WithheldSentence(msgspec.Struct, frozen=True):
@@ -103,10 +99,7 @@ class Composition:
         self._holes = Holes()
         self._cited_in: tuple[int, list[int]] = (-1, [])
         """A paragraph, and the numbers that its sentences cite."""
-        self._hole_before = True
-        """Nothing was told before this, or not what stood there."""
-        self._latest: Sequence[Proof] = ()
-        """Of what was told last."""
+        self._foregoing = Foregoing(lambda n: self._context.shown[n - 1].text)
         self._said_anything = self._said_no_answer = False
 
     @property
@@ -222,30 +215,12 @@ class Composition:
             return ruling
         if is_of_hole:
             return ruling._replace(reason="list", proofs=())
-        if self._above.withholds(segment) or self._leans_on_hole(segment, ruling.proofs):
+        is_missed = self._foregoing.is_missed_by(
+            segment, ruling.proofs, has_told=bool(self._told), has_withheld=bool(self.withheld)
+        )
+        if is_missed or self._above.withholds(segment):
             return ruling._replace(reason="context", proofs=())
         return ruling
-
-    def _leans_on_hole(self, segment: Segment, proofs: Sequence[Proof]) -> bool:
-        """Whom it speaks of was said in what was left out, or was not said; an item speaks of what its list does."""
-        is_prose = segment.kind in {"sentence", "intro"} and depth(segment) is None
-        says_something = proofs or (segment.kind == "intro" and self.withheld)
-        may_lean = self._hole_before and segment.kind in LEANING and (is_prose or not self._told)
-        if not (says_something and may_lean and leans(segment.body)):
-            return False
-        return not any(map(self._goes_on_in_book, proofs[:1]))
-
-    def _goes_on_in_book(self, proof: Proof) -> bool:
-        """The book has such a sentence right after what was told last; the beginning follows the question."""
-        text = self._context.shown[proof.n - 1].text
-        follows = any(
-            before.n == proof.n
-            and before.start <= proof.start
-            and not any(map(str.isalnum, text[before.end : proof.start]))
-            for before in self._latest
-        )
-        is_answer = not (self._told or self.withheld)
-        return (follows or is_answer) and leans(text[proof.start : proof.end])
 
     def _ruled(self, segment: Segment, ruling: Ruling) -> list[Event]:
         if ruling.is_claim or ruling.reason:
@@ -275,7 +250,7 @@ class Composition:
         self._outline.hold(Told(segment, segment.text).left_out())
         self._holes.leave_out(segment)
         if segment.kind not in STRUCTURE:
-            self._hole_before = True
+            self._foregoing.leave_out()
         self.withheld.append(WithheldSentence(self._sentences, reason, segment.body))
         return [SentenceWithheld(self._sentences, reason)]
 
@@ -286,7 +261,7 @@ class Composition:
         text = cited(segment, [proof.n for proof in ruling.proofs])
         leans = (
             self._mode == "strict"
-            and self._hole_before
+            and self._foregoing.has_hole
             and bool(ruling.proofs)
             and segment.kind in {"sentence", "item"}
         )
@@ -303,8 +278,7 @@ class Composition:
         self._told.append(text)
         self._owed = PARAGRAPH if told.segment.kind == "code" and told.proofs else ""
         if told.segment.kind not in STRUCTURE:
-            self._hole_before = False
-            self._latest = told.proofs
+            self._foregoing.tell(told.proofs)
         before = self._cited_before(told.segment)
         self._cited_in = told.segment.paragraph, list(dict.fromkeys([*before, *(proof.n for proof in told.proofs)]))
         verdict = [] if told.verdict is None else [told.verdict]
