@@ -28,6 +28,8 @@ _UNSEEN = {"Cf", "Cc"}
 _LINE_MARKS = r"^[ \t]*+(?:(?:>|[-+*•]\s|\d{1,9}[.)]\s|\[[ xX]\]\s)[ \t]*+)++"
 _FENCE = r"^[\s>]*+(?:`{3,}|~{3,}).*$"
 _DASH = rf"(?P<dash>[-\u2011{_HYPHENS}]{{2,}}+)"
+_MORE = re.compile(r"\A\s*(?:…|\.{3,})|(?:…|\.{3,})\s*\Z")
+"""At the ends of a selection, that it goes on."""
 _DASHES = re.compile(_DASH)
 _LITERAL = re.compile(rf"(?P<optional>{_FENCE}|{_LINE_MARKS})|{_DASH}", re.MULTILINE)
 _NESTED = r"\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)"
@@ -100,11 +102,18 @@ def joined_texts(texts: Iterable[VisibleText]) -> VisibleText:
 
 
 def selected_texts(selected: str) -> list[str]:
-    """What was selected, as it is, and, if that is something else, as Markdown; nothing without a letter or digit."""
+    """What was selected, as it is, and, if that is something else, as Markdown; nothing without a letter or digit.
+
+    Then the same without the dots at its ends that say that it goes on.
+    """
+    forms = dict.fromkeys(form for text in (selected, _MORE.sub("", selected)) for form in _forms(text))
+    return [form for form in forms if any(char.isalnum() for char in form)]
+
+
+def _forms(selected: str) -> tuple[str, str]:
     plain = _Writer(selected, 0)
     plain.write(_DASHES, 0, len(selected))
-    forms = dict.fromkeys((plain.written().text, visible_text("selected.md", selected).certain()[0]))
-    return [form for form in forms if any(char.isalnum() for char in form)]
+    return plain.written().text, visible_text("selected.md", selected).certain()[0]
 
 
 class _Writer:

@@ -1,7 +1,7 @@
 """The words of a text: where each stands, and its stem."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,6 +40,16 @@ MONTHS = "January|February|March|April|May|June|July|August|September|October|No
 SHORTEST_PREFIX, SHARED = 4, 0.7
 """Letters, and their share, that stems of one family such as "optim" and "optimis" begin with at least."""
 KNOWN_WORDS = 16384
+GERMAN = frozenset(
+    re.findall(
+        r"\w+",
+        """auch auf aus bei dem den der eine einem einen einer für ist kann mit nach nicht oder sich sind und von wenn
+        werden wird wie zu""",
+    )
+)
+"""Of these many words of a German text are, in which every noun has a capital."""
+MANY, FEWEST = 0.12, 2
+"""Of its words, and at least so many."""
 
 
 class Word(NamedTuple):
@@ -50,7 +60,7 @@ class Word(NamedTuple):
     start: int
     end: int
     is_name: bool
-    """Written with a capital or a digit inside, or capitalised within a sentence."""
+    """Written with a capital or a digit inside, or capitalised within a sentence that is not German."""
 
 
 class WordReader:
@@ -59,10 +69,11 @@ class WordReader:
         self._stem = lru_cache(KNOWN_WORDS)(self._computed)
 
     def read(self, text: str) -> list[Word]:
+        words = [match.group().lower().replace("’", "'") for match in WORD.finditer(text)]
+        is_name = _is_spelt_as_name if _is_german(words) else _is_name
         return [
-            Word(word, self._stem(word), match.start(), match.end(), _is_name(match))
-            for match in WORD.finditer(text)
-            for word in [match.group().lower().replace("’", "'")]
+            Word(word, self._stem(word), match.start(), match.end(), is_name(match))
+            for word, match in zip(words, WORD.finditer(text), strict=True)
         ]
 
     def _computed(self, word: str) -> str:
@@ -79,11 +90,19 @@ def is_same_family(one: str, other: str) -> bool:
     return shared >= SHORTEST_PREFIX and shared >= SHARED * max(len(one), len(other))
 
 
+def _is_german(words: Sequence[str]) -> bool:
+    german = sum(word in GERMAN for word in words)
+    return german >= max(FEWEST, MANY * len(words))
+
+
 def _is_name(match: re.Match[str]) -> bool:
+    is_capitalised = match.group()[0].isupper() and not _begins_sentence(match.string, match.start())
+    return is_capitalised or _is_spelt_as_name(match)
+
+
+def _is_spelt_as_name(match: re.Match[str]) -> bool:
     word = match.group()
-    if not word[1:].islower() and any(char.isupper() for char in word[1:]):
-        return True
-    return word[0].isupper() and not _begins_sentence(match.string, match.start())
+    return not word[1:].islower() and any(char.isupper() for char in word[1:])
 
 
 def _begins_sentence(text: str, start: int) -> bool:

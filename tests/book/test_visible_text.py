@@ -127,8 +127,9 @@ class TestSelection:
             ("• one\n• two", ["onetwo"]),
             ("- one\n> two", ["-one>two", "onetwo"]),
             ("see [the gauge](http://a.example)", ["seethegauge(http://a.example)", "seethegauge"]),
+            ("… the gauge...", ["...thegauge...", "thegauge"]),
         ],
-        ids=["once", "without bullets", "without a mark", "without a link's target"],
+        ids=["once", "without bullets", "without a mark", "without a link's target", "without dots"],
     )
     def test_is_read_as_it_is_and_as_markdown(self, selected, read):
         assert selected_texts(selected) == read

@@ -90,3 +90,17 @@ async def test_the_number_of_a_list_item_is_that_of_its_label(judge, sentence, i
 async def test_a_row_need_not_have_the_verb_of_a_sentence(judge):
     table = judge.evidence("| Model | Power |\n|---|---|\n| A1 | 320 W |\n| B2 | 450 W |", ["Robots"])
     assert (await judge.judge("The A1 draws 320 W.", [table])).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_said"),
+    [("Der Grund dafür ist, dass Salz die Hefe bremst.", True), ("Die Pegeluhr von FooBar ist auf dem Turm.", False)],
+)
+async def test_a_noun_of_a_german_text_is_no_name_for_its_capital(judge, sentence, is_said):
+    bread = judge.evidence(
+        "Salz gibt man erst nach fünf Minuten Kneten dazu, denn es bremst die Hefe. Der Teig ruht auf dem Brett, "
+        "und die Pegeluhr ist auf dem Turm.",
+        ["Backen"],
+    )
+    verdict = await judge.judge(sentence, [bread])
+    assert (verdict.problems == ()) == is_said, verdict
