@@ -54,7 +54,8 @@ class Above:
         elif begun is not None:
             self._add(segment, begun, ruling, is_mere_label=ruling.is_label)
         elif segment.kind == "intro" or (segment.kind == "sentence" and not _is_ended(segment)):
-            self._add(segment, self._depth(), ruling, is_mere_label=ruling.is_label)
+            is_mere_label = ruling.reason != "context" and not is_limited(segment.body)
+            self._add(segment, self._depth(), ruling, is_mere_label=is_mere_label)
 
     def withholds(self, segment: Segment) -> bool:
         """It stands under something that was withheld. A title takes no prose with it."""

@@ -16,9 +16,9 @@ LABEL = frozenset(
         """advantag answer appli aspect background basic benefit book brief caus characterist common compar comparison
         concept conclus consid contain contrast definit describ descript detail differ differenc disadvantag essenti
         exampl explain explan factor featur find follow function general give given goal help import includ inform
-        introduct item kind key know learn limit list look main mean mention method name need note number option order
-        overview part particular passag point problem process properti provid purpos question reason relev requir result
-        role say sever show similar solut stage state step summar summari task term text thing tip topic type
+        introduct item kind key know learn limit list look main mean mention method name need notabl note number option
+        order overview part particular passag point problem process properti provid purpos question reason relev requir
+        result role say sever show similar solut stage state step summar summari task term text thing tip topic type
         understand unit use valu variou way work""",
     )
 )

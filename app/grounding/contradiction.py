@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.grounding.evidence import Clause
 from app.grounding.matching import Match, Matching
-from app.grounding.polarity import opposed, reversals
+from app.grounding.polarity import may_oppose, opposed, reversals
 
 SHARED, ENOUGH = 0.5, 2
 """Share of a clause's content words, or their number, that make another speak of the same."""
@@ -18,6 +18,8 @@ def opposed_clauses(matching: Matching, match: Match) -> float:
     """How many clauses have an antonym in the clause that speaks of the same, each by the share of its words."""
     total = 0.0
     for words, places in matching.claim.clauses:
+        if not any(may_oppose(words, one.words, one.stems) for one in matching.cited):
+            continue
         nearest, shared = _nearest(matching, match, places)
         is_near = nearest and (shared >= ENOUGH or shared >= SHARED * len(places))
         if nearest and is_near and opposed(words, nearest.words):

@@ -11,6 +11,7 @@ from app.grounding.counts import wrong_counts
 from app.grounding.evidence import Evidence
 from app.grounding.identifiers import identifiers, missing, missing_commands, missing_formulas, missing_requests
 from app.grounding.quantities import LIST_NUMBER, Quantity, quantities
+from app.grounding.statements import LABEL
 from app.grounding.units import CURRENCIES, TIME, Unit, unit_at
 from app.grounding.words import MONTHS, is_same_family
 
@@ -174,7 +175,7 @@ def _wrong_terms(sentence: str, cited: Sequence[Evidence]) -> Iterator[str]:
         pattern = rf"{'' if len(name) >= LONG_ACRONYM else BOUNDARY}{re.escape(name)}"
         if not any(re.search(pattern, one.folded) for one in cited):
             yield f"the name {acronym} is not in the passage"
-    for match in EMPHASIS.finditer(sentence):
+    for match in EMPHASIS.finditer(sentence, label.end() if (label := LABEL.match(sentence)) else 0):
         term = match["term"].lower()
         known = term in STOP_WORDS or any(term in one.folded for one in cited)
         if not known and not any(is_same_family(term, word) for one in cited for word in one.words):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from app.grounding.words import WORD, Word
@@ -152,6 +153,16 @@ def opposed(one: Sequence[Word], other: Sequence[Word]) -> list[tuple[str, str]]
     return list(dict.fromkeys(pairs))
 
 
+def may_oppose(words: Sequence[Word], texts: AbstractSet[str], stems: AbstractSet[str]) -> bool:
+    """Some of the words has an antonym among the texts, or differs from one of the stems by a prefix."""
+    here = {word.text for word in words}
+    for left, right in (ANTONYMS[line] for line in _lines(here)):
+        if (here & left and texts & right) or (here & right and texts & left):
+            return True
+    own = {word.stem for word in words if word.stem}
+    return bool(_prefixed(own, stems) or _prefixed(stems, own))
+
+
 def _lines(words: Collection[str]) -> set[int]:
     return {line for word in words for line in LINES_OF.get(word, ())}
 
@@ -162,7 +173,7 @@ def _only(here: set[str], there: set[str], left: frozenset[str], right: frozense
     return []
 
 
-def _prefixed(here: set[str], there: set[str]) -> list[tuple[str, str]]:
+def _prefixed(here: AbstractSet[str], there: AbstractSet[str]) -> list[tuple[str, str]]:
     """Such as "stabl" here and "unstabl" there."""
     added = [
         (stem.removeprefix(prefix), stem) for stem in there - here for prefix in PREFIXES if stem.startswith(prefix)

@@ -49,6 +49,7 @@ GERMAN = dict(
 _GERMAN_TIME = r"(?:Sekunden|Minuten|Stunden|Tagen?|Wochen|Monaten?|Jahren?)\b"
 _SCALE = "|".join(SCALES)
 NUMBER = re.compile(
+    r"(?=[\d.+\-\u2212$€£¥]|(?<!\w)[a-z])(?:"
     rf"(?:(?P<currency>US\$|\$(?![^$\n]{{0,40}}[^\s$]\$)|[€£¥]|\b(?-i:USD|EUR|GBP|JPY)(?=\s))\s?)?"
     rf"{_BEFORE_DIGITS}(?P<sign>(?<![\w)\]])[-+\u2212])?(?P<digits>{_DIGITS})(?P<power>\^[-+]?\d{{1,2}})?(?![.]\d)"
     rf"(?P<times>(?:[\s-]?(?:{_SCALE})\b)+|(?-i:k|M|\s?[mb]n)(?!\w)"
@@ -57,9 +58,10 @@ NUMBER = re.compile(
     rf"|\b(?P<german>{'|'.join(GERMAN)})(?=(?:\s+(?:bis|oder|und)\s+\w+)?\s+{_GERMAN_TIME})"
     rf"|\b(?P<half>half)(?=[ -](?:an? |of an? )?)"
     rf"|\b(?P<word>(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_ONES}|(?<=\ba )(?={_SCALE}))"
-    rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b)",
+    rf"(?P<scale>(?:[ -]?(?:{_SCALE})\b)*)|(?:{_SCALE})(?=fold))(?:\b|fold\b))",
     re.IGNORECASE,
 )
+"""The first group only saves time: a number begins with a digit, a sign or a word."""
 LIST_NUMBER = re.compile(r"^\s*(?:>\s?)*\d{1,3}[.)]\s", re.MULTILINE)
 JOINT = re.compile(r"\s*(?:-|–|—|,|to|bis|and|und|or|oder|,\s*and|,\s*or|\.\.\.?|\+/-|±)\s*", re.IGNORECASE)
 YEAR = re.compile(rf"\b(?:in|since|until|during|of|{MONTHS})\s+[12]\d{{3}}\Z", re.IGNORECASE)

@@ -71,7 +71,8 @@ def of_other_cells(matching: Matching, match: Match) -> Iterator[str]:
 def _of_other_numbers(matching: Matching, table: Table, rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
     there = [number for row in (table.head, *rows) for cell in row for number in cell.numbers]
     for number in quantities(matching.claim.text):
-        if number.is_claim and not _is_among(number, there):
+        is_count = number.unit is None and number.value == len(table.rows)
+        if number.is_claim and not is_count and not _is_among(number, there):
             yield f"the row does not say {matching.claim.text[number.start : number.end]}"
 
 

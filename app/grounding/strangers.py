@@ -77,7 +77,10 @@ def misplaced_numbers(matching: Matching, match: Match) -> Iterator[str]:
             yield f"the statement speaks of {name} {numbers[0]}"
     if not statement.is_row and match.share >= CLOSE:
         beside = _beside(matching, evidence, statement)
-        yield from _displaced(matching.claim.text, quantities(text), quantities(f"{text} {beside}"))
+        lengths = {float(length) for length in evidence.lengths}
+        for quantity, said in _displaced(matching.claim.text, quantities(text), quantities(f"{text} {beside}")):
+            if quantity.unit or quantity.value not in lengths:
+                yield f"the statement has another number than {said}"
 
 
 def foreign_words(matching: Matching, match: Match, cosines: Sequence[float | None]) -> Iterator[str]:
@@ -89,12 +92,12 @@ def foreign_words(matching: Matching, match: Match, cosines: Sequence[float | No
             yield f"nothing in the passage is like {word.text}"
 
 
-def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) -> Iterator[str]:
+def _displaced(claim: str, there: Sequence[Quantity], near: Sequence[Quantity]) -> Iterator[tuple[Quantity, str]]:
     """Of a kind that the statement has, but neither this one, nor has one beside it."""
     for quantity in quantities(claim):
         has_others = any(quantity.is_of_a_kind(one) for one in there)
         if quantity.is_claim and has_others and not any(quantity.is_stated_by(one) for one in near):
-            yield f"the statement has another number than {claim[quantity.start : quantity.end]}"
+            yield quantity, claim[quantity.start : quantity.end]
 
 
 def _is_spoken_of(matching: Matching, evidence: Evidence, statement: Statement) -> bool:

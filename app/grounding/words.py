@@ -69,11 +69,12 @@ class WordReader:
         self._stem = lru_cache(KNOWN_WORDS)(self._computed)
 
     def read(self, text: str) -> list[Word]:
-        words = [match.group().lower().replace("’", "'") for match in WORD.finditer(text)]
+        matches = list(WORD.finditer(text))
+        words = [match.group().lower().replace("’", "'") for match in matches]
         is_name = _is_spelt_as_name if _is_german(words) else _is_name
         return [
-            Word(word, self._stem(word), match.start(), match.end(), is_name(match))
-            for word, match in zip(words, WORD.finditer(text), strict=True)
+            Word(word, self._stem(word), *match.span(), match.group() != word and is_name(match))
+            for word, match in zip(words, matches, strict=True)
         ]
 
     def _computed(self, word: str) -> str:

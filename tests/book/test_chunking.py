@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.book.chunking import Chunk, chunk_document
+from app.book.chunking import CHARS_PER_TOKEN, Chunk, chunk_document
 from app.book.documents import Document, find_sources, parse_document, read_document
 from app.book.pieces import sentences
 from app.errors import NotForReadersError
@@ -451,8 +451,9 @@ def check_whole_blocks(document: Document, chunks: list[Chunk], count: Callable[
     for section in document.sections:
         inside = [chunk for chunk in chunks if section.start <= chunk.start < section.end]
         for block in section.blocks:
-            text = document.text[block.start : block.end]
-            if inside and block.kind in {"code", "table"} and count(f"{inside[0].prefix}\n{text}") <= size:
+            text = f"{inside[0].prefix}\n{document.text[block.start : block.end]}" if inside else ""
+            fits = text and count(text) <= size and len(text) <= CHARS_PER_TOKEN * size
+            if fits and block.kind in {"code", "table"}:
                 around = [chunk for chunk in inside if chunk.start < block.end and block.start < chunk.end]
                 assert all(chunk.start <= block.start and block.end <= chunk.end for chunk in around)
 

@@ -234,7 +234,7 @@ async def test_nobody_waits_for_the_end_of_a_turn_that_broke(resources, monkeypa
     def broken(*_):
         raise ValueError("nobody knows why")
 
-    monkeypatch.setattr("app.chat.turn.count", broken)
+    monkeypatch.setattr("app.chat.turn.Turn._keeping", broken)
     held = await resources(ANSWER)
     turn = await open_turn(held.turn_parts, "public", Asked(QUESTION), None)
     async with asyncio.timeout(5):
