@@ -228,8 +228,10 @@ def _print(title: str, judged: Sequence[Judged]) -> None:
         ("all, passages compared before", [one.again for one in written]),
         ("verbatim", [one.seconds for one in judged if one.pair.kind == "verbatim"]),
     ):
-        median, most = np.quantile(seconds, [0.5, 0.95]) * 1000 if seconds else (np.nan, np.nan)
-        console.print(f"milliseconds, {name}: median {median:.2f}, 95th percentile {most:.2f}")
+        if seconds:
+            median, most = np.quantile(seconds, [0.5, 0.95]) * 1000
+            mean = np.mean(seconds) * 1000
+            console.print(f"milliseconds, {name}: mean {mean:.2f}, median {median:.2f}, 95th percentile {most:.2f}")
 
 
 def _area(positives: Sequence[Judged], negatives: Sequence[Judged]) -> float:

@@ -72,7 +72,8 @@ def lexical(matching: Matching, match: Match) -> Signals:
     evidence = matching.cited[match.passage]
     nearness = _nearness(matching.coverage)
     stems = matching.known
-    spoken = spoken_of(statement.words, evidence.text, stems)
+    denies_cell = statement.is_row and is_odd(claim.words)
+    spoken = list(statement.words) if denies_cell else spoken_of(statement.words, evidence.text, stems)
     antonyms = opposed(claim.words, spoken or statement.words)
     is_denied = (is_odd(claim.words) + is_odd(spoken) + len(antonyms)) % 2
     text = evidence.said(statement)

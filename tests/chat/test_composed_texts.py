@@ -192,6 +192,10 @@ async def test_a_list_has_no_holes(text, left):
         pytest.param("A [1].\n\n## Wrongs\n\nB [1].", "A [1].\n\nB [1].", id="but not the prose of the first heading"),
         pytest.param("A [1].\n\n## Wrongs\n\n- b [1]", "A [1].", id="but its list"),
         pytest.param("A [1].\n\n## Only wrongs\n\nB [1].", "A [1].", id="nor what it narrows"),
+        pytest.param("A [1].\n\nWrongs:\n- b [1]", "A [1].\n\n- b [1]", id="nor the list of the first introduction"),
+        pytest.param(
+            "High:\n- a [1]\n\nWrongs:\n- b [1]", "High:\n- a [1]", id="but that of one that comes after another"
+        ),
     ],
 )
 async def test_what_stands_under_what_is_left_out_goes_with_it(text, left):

@@ -533,3 +533,9 @@ def test_any_sentence_can_be_held_against_any_passage(sentence, passage):
 def test_a_text_has_its_own_numbers_and_names(text):
     sentence = " ".join(text.split())
     assert [one for one in wrong(sentence, sentence) if "number" in one or "version" in one] == []
+
+
+def test_the_label_of_an_item_need_not_be_a_word_of_the_passage(judge):
+    passage = [judge.evidence("A delivery that fails is tried again, 8 times at most.", ["Webhooks"])]
+    assert list(problems("**Retries** \u2013 a delivery is tried again 8 times at most.", passage)) == []
+    assert list(problems("A delivery that *bounces* is tried again.", passage)) != []

@@ -47,6 +47,7 @@ def plans(judge: Judge) -> Evidence:
         "Only the Enterprise plan has telephone support.",
         "When the limit is exceeded, the API answers with status 429.",
         "Free; 60; 10; none",
+        "There are three plans with their own limits.",
     ],
 )
 async def test_what_a_row_says_is_supported(judge, plans, sentence):
@@ -117,3 +118,12 @@ async def test_a_row_is_told_from_those_that_begin_alike(judge, sentence, is_sai
 async def test_of_columns_that_are_named_each_has_its_own_number(judge, sentence, is_said):
     verdict = await judge.judge(sentence, [judge.evidence(KITS, ["Workstation or Jetson"])])
     assert verdict.supported == is_said, verdict
+
+
+@pytest.mark.parametrize(("row", "is_said"), [("`memo`; no", True), ("`amount`; yes", True)])
+async def test_a_cell_may_say_no(judge, row, is_said):
+    fields = judge.evidence(
+        "| Field | Required | Meaning |\n|---|---|---|\n| `amount` | yes | in cents |\n| `memo` | no | some text |",
+        ["Fields"],
+    )
+    assert (await judge.judge(row, [fields])).supported == is_said
