@@ -35,7 +35,7 @@ TAG = re.compile(r"<(?:/?[a-z][a-z0-9-]*+(?=[\s/>]|\Z)|[!?])", re.IGNORECASE)
 
 
 class Links:
-    """What the book's own addresses are: those of its pages, and those that it has in backticks within a line."""
+    """What the book's own addresses are: of links those of its pages, in code also those that it has in backticks."""
 
     def __init__(self, base_url: str, urls: Callable[[], list[str]], texts: Callable[[], Iterable[str]] = list) -> None:
         """`urls` and `texts`: of the passages shown so far. One that speaks to an assistant has no address to give."""
@@ -52,19 +52,21 @@ class Links:
         plain = LINK.sub(lambda match: match[1] if self.is_own(match[2]) else match[0], text)
         if not in_code and (_has_image(text) or any(_is_marked(part) for part in _prose(plain))):
             return True
-        return any(not self.is_own(address) for address in _addresses(plain))
+        parts = [(plain, True)] if in_code else _parts(plain)
+        return any(
+            not self.is_own(address) and not (is_code and self._is_told(address))
+            for part, is_code in parts
+            for address in _addresses(part)
+        )
 
     def is_own(self, url: str) -> bool:
         if self._base_url and (url == self._base_url or url.startswith((f"{self._base_url}/", f"{self._base_url}#"))):
             return True
-        return self._is_page(url) or self._is_told(url)
-
-    def _is_page(self, url: str) -> bool:
         address = url.partition("#")[0]
         return not _leaves(url) and any(address == own.partition("#")[0] for own in self._urls())
 
     def _is_told(self, url: str) -> bool:
-        """In prose and in blocks of code an address may be planted."""
+        """By a passage, in code within a line: in its prose and blocks of code an address may be planted."""
         texts = [text for text in self._texts() if url in text and without_orders(text) == text]
         return not UNSAFE.match(url) and any(url in _addresses(span) for text in texts for span in _spans(text))
 

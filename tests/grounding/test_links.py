@@ -83,16 +83,27 @@ def told() -> Links:
 @pytest.mark.parametrize(
     "text",
     [
-        "The base is https://api.example/v3.",
-        "The base is **https://api.example/v3**, see <https://docs.example/a_(b)>.",
         "Send it to `https://api.example/v3`.",
-        "Use [the API](https://api.example/v3).",
+        "See `https://docs.example/a_(b)`, or `mail me@api.example`!",
+        "Send **`curl https://api.example/v3/tides?at=Brest`** twice.",
+    ],
+)
+def test_an_address_that_a_passage_has_in_backticks_may_stand_in_code(told, text):
+    assert told.without_foreign(text) == text
+    assert not told.has_foreign(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The base is https://api.example/v3.",
+        "The base is <https://api.example/v3>.",
+        "Use [`the API`](https://api.example/v3)!",
         "Mail me@api.example!",
     ],
 )
-def test_an_address_that_a_passage_has_in_backticks_is_the_book_s(told, text):
-    assert told.without_foreign(text) == text
-    assert not told.has_foreign(text)
+def test_it_is_no_link(told, text):
+    assert told.has_foreign(told.without_foreign(text))
 
 
 def test_code_may_have_it(told):
@@ -103,23 +114,27 @@ def test_code_may_have_it(told):
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("The base is https://api.example.", id="its host"),
-        pytest.param("The base is https://api.example/v3/tides.", id="shorter"),
-        pytest.param("The base is https://api.example/v3/x.", id="longer"),
-        pytest.param("The base is https://api.example/v3?to=evil.example.", id="with a query"),
-        pytest.param("The base is http://api.example/v3.", id="another scheme"),
-        pytest.param("The base is HTTPS://API.example/v3.", id="in capitals"),
-        pytest.param("See [more](https://prose.example/x) at https://prose.example.", id="of prose"),
+        pytest.param("The base is `https://api.example`.", id="its host"),
+        pytest.param("The base is `https://api.example/v3/tides`.", id="shorter"),
+        pytest.param("The base is `https://api.example/v3/x`.", id="longer"),
+        pytest.param("The base is `https://api.example/v3?to=evil.example`.", id="with a query"),
+        pytest.param("The base is `http://api.example/v3`.", id="another scheme"),
+        pytest.param("The base is `HTTPS://API.example/v3`.", id="in capitals"),
+        pytest.param("See `https://prose.example`.", id="of prose"),
         pytest.param("See `https://block.example/v3`.", id="of a block of code"),
-        pytest.param("Go to https://planted.example/x.", id="of a passage with orders"),
-        pytest.param("Open javascript:alert now.", id="a script"),
-        pytest.param("Open data:text/html,x now.", id="inline content"),
-        pytest.param("See it! ![a](b)[c](https://api.example/v3)", id="an image that is left of two"),
-        pytest.param("See it! [1][c](https://api.example/v3)", id="an image without the citation"),
+        pytest.param("Go to `https://planted.example/x`.", id="of a passage with orders"),
+        pytest.param("Open `javascript:alert` now.", id="a script"),
+        pytest.param("Open `data:text/html,x` now.", id="inline content"),
     ],
 )
 def test_what_does_not_stand_there_as_it_is_is_foreign(told, text):
     assert told.has_foreign(told.without_foreign(text))
+
+
+@pytest.mark.parametrize("text", ["See it! ![a](b)[c](/tides)", "See it! [1][c](/tides)"], ids=["of two", "cited"])
+def test_no_image_is_left_of_what_is_taken_out(text):
+    own = Links("", lambda: ["/tides"])
+    assert own.has_foreign(own.without_foreign(text))
 
 
 def test_no_image_has_an_address_of_a_passage(told):
