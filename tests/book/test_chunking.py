@@ -1,6 +1,7 @@
 """How documents are cut into chunks: rules by example, then by properties of arbitrary texts, then on real books."""
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
@@ -451,9 +452,9 @@ def check_whole_blocks(document: Document, chunks: list[Chunk], count: Callable[
     for section in document.sections:
         inside = [chunk for chunk in chunks if section.start <= chunk.start < section.end]
         for block in section.blocks:
-            text = f"{inside[0].prefix}\n{document.text[block.start : block.end]}" if inside else ""
-            fits = text and count(text) <= size and len(text) <= CHARS_PER_TOKEN * size
-            if fits and block.kind in {"code", "table"}:
+            parts = [f"{inside[0].prefix}\n", document.text[block.start : block.end]] if inside else []
+            tokens = sum(max(count(part), math.ceil(len(part) / CHARS_PER_TOKEN)) for part in parts)
+            if inside and tokens <= size and block.kind in {"code", "table"}:
                 around = [chunk for chunk in inside if chunk.start < block.end and block.start < chunk.end]
                 assert all(chunk.start <= block.start and block.end <= chunk.end for chunk in around)
 

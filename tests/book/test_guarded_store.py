@@ -3,6 +3,7 @@
 import asyncio
 import math
 
+import msgspec
 import pytest
 import stamina
 
@@ -32,11 +33,13 @@ def short_times(monkeypatch):
 @pytest.fixture
 async def store(qdrant, proxy):
     """With one point in it."""
-    settings = Settings(qdrant_cluster_endpoint=proxy.url, qdrant_timeout_s=TIMEOUT_S)
+    settings = Settings(qdrant_cluster_endpoint=proxy.url)
     client = open_client(settings)
     await write(QdrantWriter(client, settings, IDENTITY), [point(0)])
+    await client.close()
     qdrant.seen.clear()
-    store = GuardedStore(QdrantStore(client, settings))
+    hasty = msgspec.structs.replace(settings, qdrant_timeout_s=TIMEOUT_S)
+    store = GuardedStore(QdrantStore(open_client(hasty), hasty))
     yield store
     await store.close()
 
