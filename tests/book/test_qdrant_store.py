@@ -382,12 +382,12 @@ class TestLease:
             lease.check()
 
     async def test_that_is_lost_stops_the_work_before_the_next_write(self, client, settings, monkeypatch):
-        monkeypatch.setattr(qdrant_lease, "PROLONG_EVERY_S", 0.05)
+        monkeypatch.setattr(qdrant_lease, "PROLONG_EVERY_S", 1.0)  # not between the next three
         async with QdrantWriter(client, settings, IDENTITY) as writer:
             await writer.upsert([point(0)])
             await client.delete_collection(self.LOCK)
             await self.other(client)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.5)
             with pytest.raises(IndexLockedError, match="ann@farm, process 7 took it"):
                 await writer.upsert([point(1)])
             with pytest.raises(IndexLockedError):
